@@ -1,4 +1,4 @@
-/** What became of the keys of a session, counted; and whether too many are lost. Pure. */
+/** What became of the keys of all sessions, counted; and whether too many are lost. Pure. */
 import type { Clock } from "../../src/base/clock.ts";
 
 export interface Counts {
@@ -48,6 +48,18 @@ export class Books {
       this.#now.all += keys;
       this.#now.lost += keys;
     }
+  }
+
+  /** What was counted since then. */
+  since(before: Counts): Counts {
+    const { taken, both, lost, unanswered, refused } = this.counts;
+    return {
+      taken: taken - before.taken,
+      both: both - before.both,
+      lost: lost - before.lost,
+      unanswered: unanswered - before.unanswered,
+      refused: refused - before.refused,
+    };
   }
 
   /** Of the last ten to twenty minutes. */

@@ -7,17 +7,20 @@ import { type BlockRef, wipeMemory } from "../../src/port/key.ts";
 import { type Batch, type BatchFacts, digestOf } from "./batch.ts";
 import { fetchKeys } from "./fetch.ts";
 import { compare, type Message, type Take } from "./messages.ts";
-import type { End, EndParts, Line } from "./parts.ts";
+import { assertOwn, type End, type EndParts, type Line } from "./parts.ts";
 
 export interface FollowerOptions {
   /** So long a key may be missing at the KME before it is lost, ms. */
   readonly patience: number;
+  /** Bits of a key, as the KME says. */
+  readonly keySize: () => number;
 }
 
 /** Batches that may wait: a leader asks for fewer. */
 const mostWaiting = 16;
-/** Bytes on disk of a key, for the room that is told. */
-const bytesOfKey = 512;
+/** Bytes on disk of a short key, and those beside a longer one's own, for the room that is told. */
+const leastOfKey = 512;
+const besideKey = 96;
 /** A leader that leads gives back what it is told of: no more than that is of use. */
 const mostRoom = 65_536;
 
@@ -31,6 +34,8 @@ export class Follower implements End {
   /** The leader never asks for one before this again. */
   #oldest: BlockRef | undefined;
   #life = 0;
+  /** Of the leader's keys, the longest, bits. */
+  #longest = 0;
   #sweeping = false;
 
   constructor(parts: EndParts, options: FollowerOptions) {
@@ -41,6 +46,7 @@ export class Follower implements End {
   }
 
   began(): void {
+    assertOwn(this.#parts.shelf, "told");
     this.#sweep();
   }
 
@@ -61,6 +67,7 @@ export class Follower implements End {
     } else if (message.type === "take") {
       if (this.#waiting.length >= mostWaiting) throw new Fault("peer.message", "too many batches");
       this.#settled(message.oldest);
+      for (const { bits } of message.keys) this.#longest = Math.max(this.#longest, bits);
       this.#waiting.push(message);
       this.#next();
     } else {
@@ -86,7 +93,10 @@ export class Follower implements End {
 
   #room(): number {
     const { shelf } = this.#parts;
-    return Math.min(mostRoom, Math.floor(shelf.room / bytesOfKey));
+    const bytes = Math.ceil(Math.max(this.#longest, this.#options.keySize()) / 8);
+    // Twice: a batch is written anew before what it replaces is removed.
+    const each = Math.max(leastOfKey, 2 * (bytes + besideKey));
+    return Math.min(mostRoom, Math.floor(shelf.room / each));
   }
 
   #settled(oldest: BlockRef): void {

@@ -5,10 +5,10 @@ import type { DriverKind } from "../../src/port/driver-kind.ts";
 import type { DriverContext, ModuleSession, ModuleSink } from "../../src/port/module.ts";
 import { dialects } from "./dialects.ts";
 import { KmeClient } from "./kme-client.ts";
+import { type Lasting, lastingOf } from "./lasting.ts";
 import { mostBits } from "./messages.ts";
 import { hostOf, type Options, options } from "./options.ts";
 import { Etsi014Session } from "./session.ts";
-import { Troubles } from "./watch.ts";
 
 export const etsi014: DriverKind<Options> = {
   kind: "etsi014",
@@ -23,12 +23,12 @@ export const etsi014: DriverKind<Options> = {
   ],
   measuresQber: ({ lead, figures }) => lead && figures?.map.qber !== undefined,
   create(chosen, context) {
-    const troubles = new Troubles();
+    const lasting = lastingOf(context.clock, chosen.lost_limit);
     return {
       kind: "etsi014",
       where: chosen.kme.url,
       destroy: async () => (await spoolOf(context)()).zeroize(),
-      connect: (sink, signal) => connect(chosen, context, troubles, sink, signal),
+      connect: (sink, signal) => connect(chosen, context, lasting, sink, signal),
     };
   },
 };
@@ -46,7 +46,7 @@ function spoolOf({ spool }: DriverContext): NonNullable<DriverContext["spool"]> 
 async function connect(
   chosen: Options,
   context: DriverContext,
-  troubles: Troubles,
+  lasting: Lasting,
   sink: ModuleSink,
   signal: AbortSignal,
 ): Promise<ModuleSession> {
@@ -92,7 +92,7 @@ async function connect(
       maxBlockBytes: mostBits / 8,
     };
     const session = await Etsi014Session.begin(
-      { ...context, options: chosen, spool, client, identity, sink, troubles },
+      { ...context, options: chosen, spool, client, identity, sink, lasting },
       status,
     );
     if (!signal.aborted) return session;

@@ -12,6 +12,7 @@ import { readKeyContainer } from "../../src/wire/etsi014/read-container.ts";
 import type { Dialect, Meaning } from "./dialects.ts";
 import type { Asked, Kme, KmeKey, KmeStatus } from "./kme.ts";
 import { readStatus } from "./kme-status.ts";
+import { retryAfterOf } from "./retry-after.ts";
 
 export interface KmeClientOptions {
   /** `https://host:port`, with the path before `/api` if there is one. */
@@ -33,7 +34,7 @@ export interface KmeClientOptions {
 
 /** Longest answer, bytes. */
 const longestAnswer = 16 * 1024 * 1024;
-/** So many requests in a row without an answer: the KME is away. */
+/** So many requests of a kind in a row without an answer: the KME is away. */
 const mostFailures = 3;
 /** Certificates are read anew after this, ms. */
 const renewEvery = 10_000;
@@ -50,7 +51,8 @@ interface Answer {
 export class KmeClient implements Kme {
   readonly #options: KmeClientOptions;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 2, timeout: idleMs });
-  #failures = 0;
+  /** By what was asked for: a KME may answer one and not another. */
+  readonly #failures = new Map<string, number>();
   #tls: { readonly options: ReturnType<typeof clientTls>; readonly until: number } | undefined;
   /** Why there was no answer, the last time that there was none. */
   lastFailure = "another time";
@@ -128,7 +130,11 @@ export class KmeClient implements Kme {
     if (answer === undefined) return { kind: "unanswered" };
     const { status, body, retryAfter } = answer;
     try {
-      if (status === 200) return { kind: "keys", keys: readKeyContainer(body, "kme.answer") };
+      if (status === 200) {
+        const facts = { kme: this.#options.url, request: method };
+        const source = { code: "kme.answer", whose: "the KME's", facts } as const;
+        return { kind: "keys", keys: readKeyContainer(body, source) };
+      }
       const meaning = means[status];
       if (meaning === "unknown") return { kind: "unknown" };
       if (meaning !== "later") throw this.#refused(method, status);
@@ -147,15 +153,19 @@ export class KmeClient implements Kme {
 
   /** @returns undefined if there was no answer, or half of one @throws Fault `link.closed` after some of these */
   async #ask(method: "GET" | "POST", path: string, json?: object): Promise<Answer | undefined> {
+    const [what = ""] = path.split("?");
     try {
       const answer = await this.#send(method, path, json);
-      this.#failures = 0;
+      this.#failures.delete(what);
       return answer;
     } catch (error) {
       const why = error instanceof Fault ? error.message : connectionReason(error, "KME");
       this.lastFailure = why;
-      if (++this.#failures < mostFailures) return undefined;
-      throw new Fault("link.closed", `the KME is away: ${why}`, { kme: this.#options.url });
+      const failures = (this.#failures.get(what) ?? 0) + 1;
+      this.#failures.set(what, failures);
+      if (failures < mostFailures) return undefined;
+      const facts = { kme: this.#options.url, request: what };
+      throw new Fault("link.closed", `the KME is away: ${why}`, facts);
     }
   }
 
@@ -176,8 +186,7 @@ export class KmeClient implements Kme {
       reject(new Error("the connection was closed"));
     });
     asked.once("response", (response) => {
-      const after = Number(response.headers["retry-after"]);
-      const retryAfter = Number.isFinite(after) && after >= 0 ? after * 1_000 : undefined;
+      const retryAfter = retryAfterOf(response.headers["retry-after"], clock.wall());
       readBody(response, (whole) => {
         this.answers++;
         this.bytesReceived += whole.length;

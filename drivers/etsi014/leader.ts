@@ -5,9 +5,10 @@
 import { Fault } from "../../src/base/errors.ts";
 import { type BlockRef, wipeMemory } from "../../src/port/key.ts";
 import { type Batch, digestOf } from "./batch.ts";
+import type { Caution } from "./caution.ts";
 import type { KmeKey, KmeStatus } from "./kme.ts";
 import { compare, type Have, type Message, mostBits, mostKeys, type Not } from "./messages.ts";
-import type { End, EndParts, Line } from "./parts.ts";
+import { assertOwn, type End, type EndParts, type Line } from "./parts.ts";
 
 export interface LeaderOptions {
   /** Keys of a request, at most. */
@@ -22,12 +23,15 @@ export interface LeaderOptions {
   readonly qber: () => number | undefined;
   /** More is wanted than the KME was known to have: it should be asked what it has. */
   readonly dry: () => void;
+  readonly caution: Caution;
 }
 
 /** Batches that the follower has not answered: more would grow old at its KME. */
 const window = 4;
 /** How long it waits when the KME has none, ms, and does not say itself. */
 const emptyWait = 1_000;
+/** What is longer is worth a line of the log, ms. */
+const longWait = 10_000;
 /** Bytes of key in a request's answer: one that is longer than answers may be would be lost. */
 const longestBatch = 8 * 1024 * 1024;
 /** Bytes on disk beside a key's own. */
@@ -67,6 +71,7 @@ export class Leader implements End {
 
   began(): void {
     const { shelf } = this.#parts;
+    assertOwn(shelf, "open");
     const { newest } = shelf;
     if (newest !== undefined) this.#next = after(newest);
     for (const batch of shelf.batches()) {
@@ -95,7 +100,7 @@ export class Leader implements End {
     this.#room = 0;
     if (newest !== undefined && this.#next !== undefined && compare(newest, this.#next) >= 0) {
       const text = "the follower knows of keys that this end does not: its disk was older, or lost";
-      this.#parts.tell({ code: "ends_out_of_step", severity: "major", text });
+      this.#parts.outOfStep(text);
     }
     if (newest !== undefined && (this.#next === undefined || compare(newest, this.#next) >= 0)) {
       this.#next = this.#newEpoch(newest.epoch);
@@ -166,7 +171,16 @@ export class Leader implements End {
     const status = this.#status;
     const told = this.#told();
     if (this.#line === undefined || status === undefined || told.length >= window) return 0;
-    if (clock.now() < this.#notBefore) return 0;
+    const { caution } = this.#options;
+    const notBefore = Math.max(this.#notBefore, caution.notBefore);
+    if (clock.now() < notBefore) {
+      // Another session's wait has no timer here.
+      if (this.#notBefore < notBefore) {
+        this.#notBefore = notBefore;
+        clock.after(notBefore - clock.now(), () => this.draw());
+      }
+      return 0;
+    }
     const untold = told.reduce((sum, { facts }) => sum + facts.count, 0);
     const bytes = Math.max(1, Math.ceil((keyBits ?? status.keySize) / 8));
     const wanted = Math.min(
@@ -176,7 +190,9 @@ export class Leader implements End {
       Math.floor(shelf.room / (2 * (bytes + besideKey))),
     );
     const inAnswer = Math.floor(longestBatch / bytes);
-    const most = Math.max(1, Math.min(batch, status.maxPerRequest, mostKeys, inAnswer));
+    const most = caution.most(
+      Math.max(1, Math.min(batch, status.maxPerRequest, mostKeys, inAnswer)),
+    );
     const number = Math.min(wanted, most, this.#stored);
     if (this.#stored < Math.min(wanted, most)) this.#options.dry();
     if (number < 1) return 0;
@@ -193,10 +209,14 @@ export class Leader implements End {
     const { kme, books, clock, log } = this.#parts;
     this.#fewSince = undefined;
     const life = this.#life;
+    const { caution } = this.#options;
     const asked = await kme.take(number).catch((error: unknown) => {
       books.count("unanswered", number);
+      caution.unanswered();
       throw error;
     });
+    if (asked.kind === "unanswered") caution.unanswered();
+    else caution.answered();
     switch (asked.kind) {
       case "keys":
         if (asked.keys.length === 0) break;
@@ -208,6 +228,9 @@ export class Leader implements End {
         log.warn("no answer of the KME: keys that it handed over are lost", { keys: number });
         break;
       case "later":
+        if (asked.ms !== undefined && asked.ms > longWait)
+          log.warn("the KME says when to ask again", { wait_ms: asked.ms });
+        break;
       case "unknown":
         break;
     }
@@ -215,21 +238,24 @@ export class Leader implements End {
     clock.after(this.#notBefore - clock.now(), () => this.draw());
   }
 
-  /** Those that are new, and of a length that keys have; the others are wiped. */
+  /** Those that are new, and of the length that was asked for; the others are wiped. */
   #usable(keys: readonly KmeKey[]): KmeKey[] {
     const { shelf, books, log } = this.#parts;
+    const { keyBits } = this.#options;
     const good: KmeKey[] = [];
     for (const key of keys) {
       const bits = key.bytes.length * 8;
       const isNew = !this.#seen.has(key.id) && !shelf.knows(key.id);
-      if (isNew && bits > 0 && bits <= mostBits && good.length < mostKeys) {
+      const isAsked = keyBits === undefined || bits === keyBits;
+      if (isNew && isAsked && bits > 0 && bits <= mostBits && good.length < mostKeys) {
         this.#seen.add(key.id);
         good.push(key);
         continue;
       }
       wipeMemory(key.bytes);
       books.count("refused", 1);
-      log.warn("a key of the KME is of no use", { key_ID: key.id, bits, known: !isNew });
+      const facts = { key_ID: key.id, bits, known: !isNew };
+      log.warn("a key of the KME is of no use", { ...facts, ...(keyBits && { wanted: keyBits }) });
     }
     for (const id of this.#seen) {
       if (this.#seen.size <= mostSeen) break;
@@ -299,18 +325,19 @@ export class Leader implements End {
     books.count("lost", lost.length);
     for (const place of lost)
       log.warn("a key is lost at the follower", { key_ID: keys[place]?.id ?? "" });
+    this.#parts.outOfStep(undefined);
     shelf.ready(batch);
     this.draw();
   }
 
   async #not({ first, why }: Not): Promise<void> {
-    const { shelf, books, tell, log } = this.#parts;
+    const { shelf, books, outOfStep, log } = this.#parts;
     const batch = shelf.get(first);
     if (batch?.facts.state !== "told") return;
+    books.count("lost", batch.facts.count);
     if (why === "other") {
-      books.count("lost", batch.facts.count);
       const text = "the follower has other keys under the same references: these are destroyed";
-      tell({ code: "ends_out_of_step", severity: "major", text });
+      outOfStep(text);
       this.#next = this.#newEpoch(this.#next?.epoch ?? first.epoch);
     } else {
       log.warn("keys that were done with are there again: they are destroyed", {

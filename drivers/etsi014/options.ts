@@ -1,5 +1,7 @@
 /** The keys of `[module.driver]` with `kind = "etsi014"`. Pure. */
 import * as v from "valibot";
+import { judged, listener } from "../../src/host/config/values.ts";
+import { peerProblem } from "../../src/host/net/host.ts";
 import { type FigureName, figures } from "../../src/port/telemetry.ts";
 import { type DialectName, dialectNames } from "./dialects.ts";
 import { type Places, unitsOf } from "./figures.ts";
@@ -11,7 +13,13 @@ const name = v.pipe(
   v.minLength(1, "expected 1 to 128 characters"),
   v.maxLength(128, "expected 1 to 128 characters"),
 );
-const url = v.pipe(v.string(), v.check(isHttps, "expected https://HOST[:PORT][/PATH]"));
+const url = v.pipe(v.string(), judged(urlProblem));
+/** SAE IDs are a part of a path: as `.` or `..` they would lead to another. */
+const sae = v.pipe(
+  name,
+  v.check((id) => !/^\.{1,2}$/.test(id), "expected an SAE ID, not . or .."),
+);
+const standardPath = /\/api\/v\d+\/keys\/?$/;
 const whole = (least: number, most: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const seconds = (least: number, most: number) =>
@@ -45,16 +53,19 @@ const map = v.pipe(
   v.transform((chosen) => chosen as Places),
 );
 
-export const options = v.strictObject({
+const tables = v.strictObject({
   lead: v.boolean(),
   module_id: name,
   matching_module_id: name,
   role: v.picklist(["alice", "bob"]),
   kme: v.strictObject({
-    url,
+    url: v.pipe(
+      url,
+      v.check((text) => !standardPath.test(text), "expected what comes before /api/v1/keys"),
+    ),
     server_name: v.optional(name),
-    own_sae: name,
-    partner_sae: name,
+    own_sae: sae,
+    partner_sae: sae,
     ...files,
     dialect: v.optional(v.picklist(dialectNames as DialectName[]), "standard"),
     key_bits: v.optional(v.pipe(whole(8, mostBits), v.multipleOf(8, "expected a multiple of 8"))),
@@ -64,7 +75,7 @@ export const options = v.strictObject({
     patience_s: v.optional(seconds(0, 3_600), 10),
   }),
   peer: v.strictObject({
-    host: v.pipe(v.string(), v.minLength(1), v.maxLength(253)),
+    host: listener,
     port: whole(1, 65_535),
     name,
     ...files,
@@ -84,15 +95,43 @@ export const options = v.strictObject({
   empty_s: v.optional(seconds(0, 86_400), 60),
 });
 
+/** What one table says must fit the others. */
+export const options = v.pipe(
+  tables,
+  v.forward(
+    v.check(
+      ({ module_id, matching_module_id }) => module_id !== matching_module_id,
+      "expected the module at the other end, not this one",
+    ),
+    ["matching_module_id"],
+  ),
+  v.forward(
+    v.check(
+      ({ kme }) => kme.own_sae !== kme.partner_sae,
+      "expected the SAE ID of the other end, not this one's",
+    ),
+    ["kme", "partner_sae"],
+  ),
+  v.forward(
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed || !dataset.value.lead) return;
+      const message = peerProblem(dataset.value.peer.host);
+      if (message !== undefined) addIssue({ message });
+    }),
+    ["peer", "host"],
+  ),
+);
+
 export type Options = v.InferOutput<typeof options>;
 
-function isHttps(text: string): boolean {
-  try {
-    const { protocol, hostname, username, search, hash } = new URL(text);
-    return protocol === "https:" && hostname !== "" && username + search + hash === "";
-  } catch {
-    return false;
-  }
+/** Why nothing could be asked there. @returns undefined if it could; else begins with "expected" */
+function urlProblem(text: string): string | undefined {
+  const expected = "expected https://HOST[:PORT][/PATH]";
+  if (!URL.canParse(text)) return expected;
+  const { protocol, hostname, port, username, search, hash } = new URL(text);
+  if (protocol !== "https:" || hostname === "" || username + search + hash !== "") return expected;
+  if (port === "0") return `${expected}, PORT from 1 to 65535`;
+  return peerProblem(hostOf(text))?.replace(/^expected/, `${expected}: HOST is`);
 }
 
 /** The name that a server's certificate must carry, where none is configured. */

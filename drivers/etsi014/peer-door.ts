@@ -22,6 +22,8 @@ export class PeerDoor {
   readonly #listener: TlsListener;
   readonly #limit: LogLimit;
   readonly #renewing: Timer;
+  /** Told of one with a certificate that is trusted, and another name in it. */
+  onOther: (names: readonly string[]) => void = () => {};
 
   /** @param onPeer owns the connection @throws Fault `peer.connect` if the certificates are no good */
   constructor(options: PeerOptions, log: Log, onPeer: (socket: TLSSocket) => void) {
@@ -61,6 +63,7 @@ export class PeerDoor {
   #admit({ socket, peer, source, keep }: TlsClient): void {
     if (!peer.peerNames.includes(this.#name)) {
       this.#limit.warn(source, "another than the leader", { wanted: this.#name });
+      this.onOther(peer.peerNames);
       return void socket.destroy();
     }
     if (keep()) this.#onPeer(socket);

@@ -4,9 +4,10 @@ import type { TLSSocket } from "node:tls";
 import { every, type Timer } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import { backoff } from "../../src/base/retry.ts";
+import { shortText } from "../../src/base/short-text.ts";
 import { type Reconnecting, reconnecting } from "../../src/host/life/reconnecting.ts";
 import type { BatchSpool } from "../../src/port/batch-spool.ts";
-import { type BlockRef, wipeMemory } from "../../src/port/key.ts";
+import type { BlockRef } from "../../src/port/key.ts";
 import type {
   DriverContext,
   LinkQuality,
@@ -15,12 +16,14 @@ import type {
   ModuleSession,
   ModuleSink,
 } from "../../src/port/module.ts";
-import { Books } from "./books.ts";
+import type { Books, Counts } from "./books.ts";
 import { dialects } from "./dialects.ts";
+import { drain } from "./drain.ts";
 import { FiguresSource } from "./figures-source.ts";
 import { Follower } from "./follower.ts";
 import type { KmeStatus } from "./kme.ts";
 import type { KmeClient } from "./kme-client.ts";
+import type { Lasting } from "./lasting.ts";
 import { Leader } from "./leader.ts";
 import { type Hello, version } from "./messages.ts";
 import { hostOf, type Options } from "./options.ts";
@@ -36,8 +39,7 @@ export interface SessionParts extends DriverContext {
   readonly client: KmeClient;
   readonly identity: ModuleIdentity;
   readonly sink: ModuleSink;
-  /** Of the driver: sessions come and go. */
-  readonly troubles: Troubles;
+  readonly lasting: Lasting;
 }
 
 const telemetryEvery = 1_000;
@@ -47,8 +49,6 @@ const apartFor = 5_000;
 const soonMs = 100;
 /** An orderly end waits so long for an answer of the KME that is under way, ms. */
 const closingMs = 900;
-/** Zeroize takes what the KME has for us for so long at most, ms. */
-const drainMs = 5_000;
 
 export class Etsi014Session implements ModuleSession {
   readonly identity: ModuleIdentity;
@@ -56,6 +56,8 @@ export class Etsi014Session implements ModuleSession {
   readonly #parts: SessionParts;
   readonly #shelf: Shelf;
   readonly #books: Books;
+  /** What was counted before this session. */
+  readonly #countsBefore: Counts;
   readonly #troubles: Troubles;
   readonly #end: End;
   readonly #leader: Leader | undefined;
@@ -89,11 +91,12 @@ export class Etsi014Session implements ModuleSession {
     };
     this.#shelf = new Shelf(spool, { ...sink, released: told }, clock);
     this.#shelf.onFailure = (error) => this.#fail(error);
-    this.#books = new Books(clock, options.lost_limit);
+    this.#books = parts.lasting.books;
+    this.#countsBefore = { ...this.#books.counts };
     const tell = (event: Parameters<ModuleSink["event"]>[0]) => {
       if (!this.#over) sink.event(event);
     };
-    this.#troubles = parts.troubles;
+    this.#troubles = parts.lasting.troubles;
     this.#troubles.tell = tell;
     const slow = options.slow_s * 1_000;
     this.#kme = watched(client, { clock, troubles: this.#troubles, slow });
@@ -119,7 +122,9 @@ export class Etsi014Session implements ModuleSession {
       clock,
       log,
       books: this.#books,
-      tell,
+      outOfStep: (why: string | undefined) => {
+        this.#troubles.is("ends_out_of_step", why !== undefined, "major", () => why ?? "");
+      },
       fail: (error: unknown) => this.#fail(error),
     };
     if (options.lead) {
@@ -130,10 +135,14 @@ export class Etsi014Session implements ModuleSession {
         random: () => randomInt(0x10000),
         qber: () => this.#figures?.values.qber,
         dry: () => this.#pollSoon(),
+        caution: parts.lasting.caution,
       });
       this.#end = this.#leader;
     } else {
-      this.#end = new Follower(own, { patience: options.kme.patience_s * 1_000 });
+      this.#end = new Follower(own, {
+        patience: options.kme.patience_s * 1_000,
+        keySize: () => this.#status?.keySize ?? 0,
+      });
     }
   }
 
@@ -172,6 +181,9 @@ export class Etsi014Session implements ModuleSession {
         this.#talk?.close();
         this.#meet(socket);
       });
+      this.#door.onOther = (names) => {
+        this.#why = `another than ${name} has connected: ${shortText(names.join(", "), 100)}`;
+      };
       await this.#door.listen();
     }
     this.#apartSince = clock.now();
@@ -248,9 +260,14 @@ export class Etsi014Session implements ModuleSession {
       framesSent: requests,
       bytesReceived,
       bytesSent,
-      framesBad: this.#books.counts.refused,
-      framesResent: this.#books.counts.unanswered,
+      framesBad: this.#counts.refused,
+      framesResent: this.#counts.unanswered,
     };
+  }
+
+  /** Since the session began. */
+  get #counts(): Counts {
+    return this.#books.since(this.#countsBefore);
   }
 
   close(): Promise<void> {
@@ -272,7 +289,7 @@ export class Etsi014Session implements ModuleSession {
     this.#talk?.close();
     await this.#dialling?.stop();
     await this.#door?.close();
-    log.info("keys of the session", { ...this.#books.counts });
+    log.info("keys of the session", { ...this.#counts });
     await this.#shelf.close();
   }
 
@@ -347,28 +364,11 @@ export class Etsi014Session implements ModuleSession {
     await Promise.all([this.#shelf.zeroize(), this.#drain()]);
   }
 
-  /** What the KME has for us at this moment is taken, and wiped; the follower can't know the IDs. */
   async #drain(): Promise<void> {
-    const leader = this.#leader;
-    if (leader === undefined) return;
+    const release = this.#leader?.hold();
+    if (release === undefined) return;
     const { clock, options } = this.#parts;
-    const until = clock.now() + drainMs;
-    const release = leader.hold();
-    try {
-      const status = await this.#kme.status();
-      let left = status?.stored ?? 0;
-      while (left > 0 && clock.now() < until) {
-        const most = Math.min(options.kme.batch, status?.maxPerRequest ?? 1, left);
-        const asked = await this.#kme.take(most);
-        if (asked.kind !== "keys" || asked.keys.length === 0) return;
-        for (const { bytes } of asked.keys) wipeMemory(bytes);
-        left -= asked.keys.length;
-      }
-    } catch (error) {
-      throw new Fault("module.command", `zeroize: the KME's own keys are left: ${describe(error)}`);
-    } finally {
-      release();
-    }
+    await drain(this.#kme, options.kme.batch, clock).finally(release);
   }
 
   #telemetryEach(ms: number): void {

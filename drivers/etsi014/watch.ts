@@ -33,21 +33,30 @@ const inARow = 3;
 
 /** The same KME, watched. */
 export function watched(kme: Kme, { clock, troubles, slow }: WatchOptions): Kme {
-  let slowOnes = 0;
-  let quickOnes = 0;
-  async function timed<T extends Asked | KmeStatus | undefined>(work: Promise<T>): Promise<T> {
+  /** By kind of request: a KME that says quickly what it has may be slow to give it. */
+  const rows = new Map<string, { slow: number; quick: number; isSlow: boolean }>();
+  async function timed<T extends Asked | KmeStatus | undefined>(
+    what: string,
+    work: Promise<T>,
+  ): Promise<T> {
     const begun = clock.now();
     const answer = await work;
-    const isSlow = clock.now() - begun > slow;
-    [slowOnes, quickOnes] = isSlow ? [slowOnes + 1, 0] : [0, quickOnes + 1];
-    const text = () => `the KME takes longer than ${slow} ms for an answer`;
-    if (slowOnes >= inARow) troubles.is("kme_slow", true, "warning", text);
-    if (quickOnes >= inARow) troubles.is("kme_slow", false, "warning", text);
+    const isUnanswered = answer !== undefined && "kind" in answer && answer.kind === "unanswered";
+    const isSlow = isUnanswered || clock.now() - begun > slow;
+    const row = rows.get(what) ?? { slow: 0, quick: 0, isSlow: false };
+    rows.set(what, row);
+    [row.slow, row.quick] = isSlow ? [row.slow + 1, 0] : [0, row.quick + 1];
+    if (row.slow >= inARow) row.isSlow = true;
+    if (row.quick >= inARow) row.isSlow = false;
+    const slowOnes = [...rows].flatMap(([name, one]) => (one.isSlow ? [name] : []));
+    const text = () =>
+      `the KME takes longer than ${slow} ms for an answer to ${slowOnes.join(", ")}`;
+    troubles.is("kme_slow", slowOnes.length > 0, "warning", text);
     return answer;
   }
   return {
-    status: () => timed(kme.status()),
-    take: (number) => timed(kme.take(number)),
-    fetch: (ids) => timed(kme.fetch(ids)),
+    status: () => timed("status", kme.status()),
+    take: (number) => timed("enc_keys", kme.take(number)),
+    fetch: (ids) => timed("dec_keys", kme.fetch(ids)),
   };
 }

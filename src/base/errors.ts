@@ -18,6 +18,7 @@ export type FaultCode =
   | "peer.message" // a message that is not of the document of two drivers
   | "peer.connect" // the driver at the other end can't be reached, or is another
   | "module.identity" // another module answers than the one configured
+  | "module.role" // keys wait that were read while the end had the other role
   | "module.overload" // more of the module's blocks are recorded than the node bears
   | "module.command" // the module refused or failed a command
   | "key.invalid" // a key block that contradicts itself

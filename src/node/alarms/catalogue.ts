@@ -80,7 +80,8 @@ export const catalogue = {
     severities: ["critical", "major", "minor", "warning"],
     told: true,
     text: "the module reports a fault of its own",
-    action: "run its self-test; see the module's manual for the code in the alarm's object",
+    action:
+      "see the detail; for its code the manual of the module, or of its driver; self-test it if it can",
   },
   module_silent: {
     type: "communications",

@@ -4,6 +4,7 @@
  */
 
 import type { Duration } from "../../base/duration.ts";
+import { shortText } from "../../base/short-text.ts";
 import type { AlarmTiming } from "../../ops/alarms/alarm.ts";
 import { Flaps } from "../../ops/alarms/flaps.ts";
 import { stale, step, threshold } from "../../ops/alarms/rules.ts";
@@ -40,6 +41,8 @@ const channelAlarms: readonly AlarmName[] = ["qber_high", "key_withheld", "optic
 /** Without a QBER for this long an intermittent link has no contact, ms. */
 const contactGap = 15_000;
 const bufferMajor = 0.95;
+/** Of what a module says, characters. */
+const longestDetail = 256;
 /** A process that stood still has seen nothing, ms. */
 const longestStep = 5_000;
 
@@ -178,7 +181,7 @@ export class ModuleRules {
   }
 
   /** The module says that something happened. */
-  event({ code, severity }: Pick<ModuleEvent, "code" | "severity">, moment: Moment): void {
+  event({ code, severity, text }: ModuleEvent, moment: Moment): void {
     const { module, intermittent } = this.#options;
     const level: Level = severity === "indeterminate" ? "warning" : severity;
     if (code === "key_buffer_overflow") {
@@ -193,7 +196,8 @@ export class ModuleRules {
       // A module may have thousands of codes of its own: they share one alarm.
       const known = code.startsWith("vendor") ? "vendor" : code;
       const object = `${module}.${known.replace(/[^\w-]/g, "_").slice(0, 32)}`;
-      this.#book.signal("module_fault", object, { level, detail: code.slice(0, 64) }, moment);
+      const detail = shortText(text === "" ? code : `${code.slice(0, 64)}: ${text}`, longestDetail);
+      this.#book.signal("module_fault", object, { level, detail }, moment);
     }
   }
 

@@ -2,11 +2,14 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { shortText } from "../../base/short-text.ts";
 import { EventLimit } from "../../ops/events/event-limit.ts";
 import type { ModuleEvent } from "../../port/module.ts";
 import type { CustodyEvent } from "../custody/events.ts";
 import type { NodeEvent } from "../model/manager.ts";
 
+/** Of what a module says, in the log, characters. */
+const longestText = 200;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
 const routine: readonly string[] = [
   "block_empty",
@@ -44,7 +47,8 @@ export class ChannelEvents {
   /** The module says that something happened. */
   module(event: ModuleEvent): void {
     if (this.#limit.take(`module_event ${event.code}`) === undefined) return;
-    this.#parts.log.warn("module event", { code: event.code, severity: event.severity });
+    const { code, severity, text } = event;
+    this.#parts.log.warn("module event", { code, severity, text: shortText(text, longestText) });
     this.tell("module_event", { ...event });
   }
 

@@ -13,6 +13,7 @@ import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm
 import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
 import { SavedAlarms, type SavedAlarmsParts } from "../../ops/manager/saved-alarms.ts";
+import type { ModuleEvent } from "../../port/module.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
 import { Heard } from "../../wire/kq1/heard.ts";
 import { AlarmBook } from "../alarms/book.ts";
@@ -243,11 +244,9 @@ export class AlarmMonitor implements AlarmView {
   event({ type, module, facts }: NodeEvent): void {
     const rules = this.#modules.get(module ?? "");
     if (type !== "module_event") return rules?.custody(type, facts, this.#moment);
-    const { code, severity } = facts;
-    rules?.event(
-      { code: String(code), severity: severity as Parameters<ModuleRules["event"]>[0]["severity"] },
-      this.#moment,
-    );
+    const { code, severity, text = "" } = facts;
+    const told = { code: String(code), text: String(text) };
+    rules?.event({ ...told, severity: severity as ModuleEvent["severity"] }, this.#moment);
   }
 
   brokerUp(): void {

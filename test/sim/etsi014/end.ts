@@ -2,6 +2,7 @@
 
 import type { BatchFacts } from "../../../drivers/etsi014/batch.ts";
 import { Books } from "../../../drivers/etsi014/books.ts";
+import { Caution } from "../../../drivers/etsi014/caution.ts";
 import { Follower } from "../../../drivers/etsi014/follower.ts";
 import { Leader } from "../../../drivers/etsi014/leader.ts";
 import type { End } from "../../../drivers/etsi014/parts.ts";
@@ -90,7 +91,9 @@ export class SimEnd {
       clock,
       log: silentLog,
       books: new Books(clock, 0.01),
-      tell: ({ code }: { readonly code: string }) => void this.events.push(code),
+      outOfStep: (why: string | undefined) => {
+        if (why !== undefined) this.events.push("ends_out_of_step");
+      },
       fail: () => void this.#failed(life),
     };
     const leader =
@@ -102,9 +105,10 @@ export class SimEnd {
             random: () => Math.floor(draw() * 0x10000),
             qber: () => undefined,
             dry: () => {},
+            caution: new Caution(clock),
           })
         : undefined;
-    const end: End = leader ?? new Follower(parts, { patience: 2_000 });
+    const end: End = leader ?? new Follower(parts, { patience: 2_000, keySize: () => 256 });
     const life: Life = { alive: true, shelf, end, timers: [] };
     shelf.onFailure = () => void this.#failed(life);
     this.life = life;

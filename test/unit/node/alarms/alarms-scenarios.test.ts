@@ -117,7 +117,7 @@ function passes(intermittent: boolean, eve = 0): string[] {
     if (eta > 0 !== inContact) {
       inContact = eta > 0;
       const severity = inContact ? "cleared" : "major";
-      rules.event({ code: "quantum_channel_lost", severity }, moment);
+      rules.event({ code: "quantum_channel_lost", severity, text: "" }, moment);
     }
     if (inContact) {
       rules.telemetry(sample, moment);
@@ -265,7 +265,7 @@ test("a KM that is away is named; minor while the module has another", (t) => {
 test("dark counts are no light: they neither clear a lost channel nor count as a QBER in a pause", (t) => {
   const dark = { values: { qber: 0.497, sifted_rate: 1.7, secret_key_rate: 0 } };
   const { bench, rules } = link();
-  rules.event({ code: "quantum_channel_lost", severity: "major" }, bench.moment);
+  rules.event({ code: "quantum_channel_lost", severity: "major", text: "" }, bench.moment);
   bench.run(60, (moment) => rules.telemetry(dark, moment));
   t.is(bench.book.record("optical_link_down.m")?.severity, "major");
   t.is(bench.book.record("no_light.m")?.severity, "major", "a link without pauses is told of");
@@ -316,13 +316,13 @@ test("the key rate is low below its threshold, or below half of what is usual", 
 test("events of a module, of custody and of the KM become the alarms of the catalogue", (t) => {
   const { bench, rules } = link();
   const at = () => bench.moment;
-  rules.event({ code: "laser_fault", severity: "critical" }, at());
-  rules.event({ code: "vendor_40000", severity: "indeterminate" }, at());
-  rules.event({ code: "vendor_40001", severity: "minor" }, at());
-  rules.event({ code: "quantum_channel_lost", severity: "major" }, at());
-  rules.event({ code: "tamper", severity: "warning" }, at());
-  rules.event({ code: "reference_reused", severity: "critical" }, at());
-  rules.event({ code: "key_buffer_overflow", severity: "major" }, at());
+  rules.event({ code: "laser_fault", severity: "critical", text: "" }, at());
+  rules.event({ code: "vendor_40000", severity: "indeterminate", text: "" }, at());
+  rules.event({ code: "vendor_40001", severity: "minor", text: "" }, at());
+  rules.event({ code: "quantum_channel_lost", severity: "major", text: "" }, at());
+  rules.event({ code: "tamper", severity: "warning", text: "" }, at());
+  rules.event({ code: "reference_reused", severity: "critical", text: "" }, at());
+  rules.event({ code: "key_buffer_overflow", severity: "major", text: "" }, at());
   rules.custody("key_quarantined", { key_ID: "x", reason: "duplicate_key_ID" }, at());
   rules.custody("key_quarantined", { key_ID: "x", reason: "unauthorized" }, at());
   rules.custody("block_empty", {}, at());
@@ -347,7 +347,7 @@ test("events of a module, of custody and of the KM become the alarms of the cata
       "tamper.m raised critical",
     ],
   );
-  rules.event({ code: "laser_fault", severity: "cleared" }, at());
+  rules.event({ code: "laser_fault", severity: "cleared", text: "" }, at());
   t.regex(bench.take().join(), /module_fault\.m\.laser_fault cleared/);
   rules.telemetry({ values: { sifted_rate: 100 } }, at());
   bench.run(6);

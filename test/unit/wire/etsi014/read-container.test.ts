@@ -1,4 +1,5 @@
 import test from "ava";
+import { describe, Fault } from "../../../../src/base/errors.ts";
 import { writeKeyContainer } from "../../../../src/wire/etsi014/container.ts";
 import { readKeyContainer } from "../../../../src/wire/etsi014/read-container.ts";
 
@@ -29,6 +30,39 @@ test("dialects of other KMs are read: blanks, other orders, escaped slashes, ext
   t.is(key?.bytes.toString("hex"), "fffefd");
 });
 
+test("escapes of JSON are letters of base64: as serializers write them", (t) => {
+  const written = (key: string) => Buffer.from(`{"keys":[{"key_ID":"${id}","key":"${key}"}]}`);
+  const read = (key: string) => readKeyContainer(written(key))[0]?.bytes.toString("hex");
+  t.is(read("+/+/+/+/AAE="), Buffer.from("+/+/+/+/AAE=", "base64").toString("hex"));
+  for (const key of [
+    "\\u002B\\u002f+/+\\/+/AAE\\u003d",
+    "\\u002b/+/+/+/A\\u0041E=",
+    "+/+/+/+/AAE",
+  ]) {
+    t.is(read(key), read("+/+/+/+/AAE="), key);
+  }
+  t.is(readKeyContainer(Buffer.from(`\ufeff${written("AAAA")}`)).length, 1, "a BOM is none of it");
+  for (const key of [
+    "AA==AAAA",
+    "AAE\\u003dAAAA",
+    "AAF=",
+    "AAAAA",
+    "AAE==",
+    "AA=",
+    "A===",
+    "====",
+    "AAE\\",
+    "AAE\\u00",
+    "AAE\\n",
+    "AAE\\\\",
+    "AAE\\u0000",
+    "AAE\\uFF1D",
+    "AAE\\u00e9",
+  ]) {
+    t.throws(() => read(key), { code: "psk.km" }, key);
+  }
+});
+
 for (const [what, body] of [
   ["nothing", ""],
   ["no JSON", `{"keys":[{"key_ID":"${id}","key":"AAAA"}]`],
@@ -40,8 +74,10 @@ for (const [what, body] of [
   ["a list", `[]`],
 ] as const) {
   test(`${what} is no Key container, and nothing of it is quoted`, (t) => {
-    const error = t.throws(() => readKeyContainer(Buffer.from(body)), { name: "Fault" });
-    t.is(error.message, "the KM's answer is no Key container");
+    const error = t.throws(() => readKeyContainer(Buffer.from(body)), { instanceOf: Fault });
+    t.regex(error.message, /^the KM's answer is no Key container/);
+    t.regex(String(error.facts.why), /^(it|a key)/);
+    t.false(/AA/.test(describe(error)));
     t.is(error.cause, undefined);
   });
 }
