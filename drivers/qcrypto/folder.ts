@@ -26,8 +26,12 @@ export type Read =
   | { readonly kind: "header"; readonly header: FileHeader }
   | { readonly kind: "incomplete" }
   | { readonly kind: "gone" }
+  /** We may not, or the machine cannot just now: nothing is known of what is in it. */
+  | { readonly kind: "closed"; readonly why: string }
   | { readonly kind: "bad"; readonly why: string };
 
+/** Of the machine, or of a mode that a person sets: what is in the file may be good. */
+const closedCodes: readonly unknown[] = ["EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "ESTALE"];
 /** Names looked at in one listing: a folder with more is a fault of the stack, not of ours. */
 const maxNames = 200_000;
 /** A stack that goes on while its files are destroyed is followed so many times. */
@@ -90,7 +94,9 @@ export class KeyFolder {
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") return { kind: "gone" };
-      return { kind: "bad", why: code === "ELOOP" ? "it is a link" : `cannot be opened: ${code}` };
+      const why = `cannot be opened: ${code}`;
+      if (closedCodes.includes(code)) return { kind: "closed", why };
+      return { kind: "bad", why: code === "ELOOP" ? "it is a link" : why };
     }
     try {
       return await this.#readOpen(file, epoch, room);

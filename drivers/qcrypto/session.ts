@@ -11,7 +11,7 @@ import type {
   ModuleSession,
   ModuleSink,
 } from "../../src/port/module.ts";
-import type { FileHeader } from "./file.ts";
+import { type FileHeader, fileName } from "./file.ts";
 import type { KeyFolder } from "./folder.ts";
 import type { Gone } from "./gone.ts";
 import type { Journal } from "./journal.ts";
@@ -241,6 +241,7 @@ export class QcryptoSession implements ModuleSession {
     for (const epoch of known) if (!there.has(epoch)) told.forget(epoch);
     await journal.compact(there, before);
     if (told.spilled) await this.#seek();
+    if (stock.closed.length === 0) this.#ends("file_unreadable");
     this.#report(
       "notifications_not_kept",
       journal.trouble,
@@ -303,6 +304,11 @@ export class QcryptoSession implements ModuleSession {
         // It is looked at again when the folder is.
         if (stock.mayGrow(block, clock.now())) return false;
         return this.#bad(block, "file is incomplete");
+      case "closed":
+        block.state = "closed";
+        block.closedAt = clock.now();
+        this.#tell("file_unreadable", "major", `${fileName(block.epoch)} ${found.why}`);
+        return true;
       case "bad":
         return this.#bad(block, found.why);
     }

@@ -55,6 +55,8 @@ export class Told {
   }
 }
 
+/** A file that could not be opened is tried again after this, ms. */
+const closedWait = 5_000;
 /** Blocks that are looked at; more wait in the folder until some of these are gone. */
 const maxBlocks = 4_096;
 export interface StockTimes {
@@ -68,7 +70,10 @@ export interface Candidate {
   readonly epoch: number;
   /** When it was first seen, by the monotonic clock, ms. */
   readonly seenAt: number;
-  state: "waiting" | "offered" | "bad" | "reused";
+  /** `closed`: its file cannot be opened; it is looked at again. */
+  state: "waiting" | "closed" | "offered" | "bad" | "reused";
+  /** When it was found closed last, by the monotonic clock, ms. */
+  closedAt: number;
   /** Key bits, once its header was read. */
   bits: number | undefined;
   /** What the journal says of it, where that is not remembered. */
@@ -115,6 +120,7 @@ export class Stock {
         epoch,
         seenAt: now,
         state: "waiting",
+        closedAt: 0,
         bits: undefined,
         said: undefined,
         sought: false,
@@ -157,6 +163,11 @@ export class Stock {
     return this.#blocks.some(({ state }) => state === "reused");
   }
 
+  /** Blocks whose files cannot be opened. */
+  get closed(): readonly Candidate[] {
+    return this.#blocks.filter(({ state }) => state === "closed");
+  }
+
   get(epoch: number): Candidate | undefined {
     return this.#byEpoch.get(epoch);
   }
@@ -166,7 +177,9 @@ export class Stock {
    * @returns undefined if there is none, or if it still waits for its notification
    */
   next(now: number): Candidate | undefined {
-    const block = this.#blocks.find(({ state }) => state === "waiting");
+    const isDue = ({ state, closedAt }: Candidate) =>
+      state === "waiting" || (state === "closed" && now - closedAt >= closedWait);
+    const block = this.#blocks.find(isDue);
     if (block === undefined) return undefined;
     const waited = now - block.seenAt;
     const ready = this.said(block) !== undefined || waited >= this.#times.notificationWait;

@@ -49,6 +49,7 @@ const alone: Readonly<Record<string, string>> = {
   "unit/drivers/link/pcie": "counts the process's descriptors",
   "unit/drivers/qmlp/qmlp-replug": "counts the process's descriptors",
   "unit/drivers/qmlp/qmlp-session-end": "counts the process's descriptors",
+  "unit/drivers/qcrypto/qcrypto-closed": "acts as another user",
   "unit/scripts/certificates-cli": "starts programs and waits for them",
   "unit/scripts/run": "starts programs and waits for them",
   "unit/wire/kq1/engine": "waits at its top level",
