@@ -23,6 +23,7 @@ import type {
   ControllerTable,
 } from "../config/tables.ts";
 import type { HeardNode } from "../core/world.ts";
+import { NodesListening } from "../manager/listening.ts";
 import { ControllerManager } from "../manager/manager.ts";
 import { NodesHeard } from "../manager/nodes.ts";
 import { type ControllerState, stateKind } from "../manager/state.ts";
@@ -84,13 +85,7 @@ export class Management {
     this.#common = common;
     const { manager, controller, digest } = config;
     const nodes = new NodesHeard(manager?.base ?? "");
-    const listens = {
-      filters: nodes.filters,
-      onMessage: (topic: string, payload: Buffer) => {
-        const heard = nodes.hear(topic, payload, clock.wall());
-        if (heard !== undefined) this.#onNode(heard);
-      },
-    };
+    const listens = new NodesListening(nodes, clock, (node) => this.#onNode(node));
     this.#manager =
       manager &&
       common.tellBy(

@@ -50,7 +50,14 @@ export interface LinkOptions
 /** Topics of others that a program reads, and never writes to. */
 export interface Listening {
   readonly filters: readonly string[];
-  readonly onMessage: (topic: string, payload: Buffer) => void;
+  /** @param retained the broker has it from before: it comes for the subscription */
+  readonly onMessage: (topic: string, payload: Buffer, retained: boolean) => void;
+  /** A connection begins: nothing has come on it yet. */
+  readonly onConnected: () => void;
+  /** The broker has taken the subscription. */
+  readonly onSubscribed: () => void;
+  /** The connection is over. */
+  readonly onEnded: () => void;
 }
 
 /** Which program it is. */
@@ -233,7 +240,9 @@ export abstract class ManagerLink {
     }
     const { listens } = this.#options;
     if (listens !== undefined) {
+      listens.onConnected();
       session.subscribe(listens.filters, {
+        granted: () => listens.onSubscribed(),
         refused: (why) => log.warn("broker lets nothing of others be read", { url, why }),
       });
     }
@@ -242,7 +251,10 @@ export abstract class ManagerLink {
     this.#alarms?.showAll();
     this.#pump();
     void session.ended.then((error) => {
-      if (this.#session === session) this.#session = undefined;
+      if (this.#session === session) {
+        this.#session = undefined;
+        listens?.onEnded();
+      }
       this.#takeovers.ended({ error, worked: session.worked, livedMs: clock.now() - begun });
     });
     return { ended: session.ended, close: () => this.#close(session) };
@@ -293,7 +305,7 @@ export abstract class ManagerLink {
   #message({ topic, payload, retain, responseTopic: asked, correlation }: Incoming): void {
     const { names } = this.#identity;
     const prefix = names.command("");
-    if (!topic.startsWith(prefix)) return this.#options.listens?.onMessage(topic, payload);
+    if (!topic.startsWith(prefix)) return this.#options.listens?.onMessage(topic, payload, retain);
     const command = topic.slice(prefix.length);
     this.#commands?.submit({ command, payload, retained: retain }, (result) => {
       const bytes = this.#encode(result);

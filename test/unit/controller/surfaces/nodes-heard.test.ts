@@ -2,6 +2,7 @@
 import test from "ava";
 import { NodesHeard } from "../../../../src/controller/manager/nodes.ts";
 
+const at = (ms: number) => ({ now: ms, wall: ms });
 const json = (value: object) => Buffer.from(JSON.stringify(value));
 const alarm = {
   name: "qber_high",
@@ -14,25 +15,25 @@ const alarm = {
 test("a node is online with the alarms that are raised, until they are over", (t) => {
   const nodes = new NodesHeard("qkdn/v1");
   t.deepEqual(nodes.filters, ["qkdn/v1/+/status", "qkdn/v1/+/alarm/+"]);
-  const heard = nodes.hear("qkdn/v1/node-a:example/status", json({ status: "online" }), 5);
+  const heard = nodes.hear("qkdn/v1/node-a:example/status", json({ status: "online" }), at(5));
   t.deepEqual(heard, { node: "node-a.example", online: true, at: 5, alarms: [] });
-  const raised = nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(alarm), 6);
+  const raised = nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(alarm), at(6));
   const since = Date.parse(alarm.raised);
   const expected = { name: "qber_high", severity: "major", since, module: "alice" };
   t.deepEqual(raised?.alarms, [expected]);
   const over = { ...alarm, severity: "cleared", active: false };
   t.deepEqual(
-    nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(over), 7)?.alarms,
+    nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(over), at(7))?.alarms,
     [],
   );
 });
 
 test("a node whose word is taken away is none", (t) => {
   const nodes = new NodesHeard("q");
-  t.is(nodes.hear("q/a/status", Buffer.alloc(0), 1), undefined, "it was none");
-  nodes.hear("q/a/status", json({ status: "online" }), 2);
+  t.is(nodes.hear("q/a/status", Buffer.alloc(0), at(1)), undefined, "it was none");
+  nodes.hear("q/a/status", json({ status: "online" }), at(2));
   const gone = { node: "a", online: false, at: 3, alarms: [], isGone: true };
-  t.deepEqual(nodes.hear("q/a/status", Buffer.alloc(0), 3), gone as never);
+  t.deepEqual(nodes.hear("q/a/status", Buffer.alloc(0), at(3)), gone as never);
 });
 
 test("what is not a node's message changes nothing, and there are bounds", (t) => {
@@ -45,8 +46,8 @@ test("what is not a node's message changes nothing, and there are bounds", (t) =
     ["q/a/alarm/x", Buffer.alloc(20_000)],
     ["q//status", json({ status: "online" })],
   ] as const) {
-    t.is(nodes.hear(topic, payload, 0), undefined, topic);
+    t.is(nodes.hear(topic, payload, at(0)), undefined, topic);
   }
-  for (let i = 0; i < 70; i++) nodes.hear(`q/a/alarm/${i}`, json(alarm), 0);
-  t.is(nodes.hear("q/a/status", json({ status: "online" }), 0)?.alarms.length, 64);
+  for (let i = 0; i < 70; i++) nodes.hear(`q/a/alarm/${i}`, json(alarm), at(0));
+  t.is(nodes.hear("q/a/status", json({ status: "online" }), at(0))?.alarms.length, 64);
 });
