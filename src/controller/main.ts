@@ -103,6 +103,7 @@ async function start(
     saved: leading.saved,
     past: leading.past,
     role: leading.role,
+    heard: () => management.heard(),
     onChange: (change) => {
       watch.changed(change);
       management.changed(change);

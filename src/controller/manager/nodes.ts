@@ -57,6 +57,11 @@ export class NodesHeard {
     return [`${this.#base}/+/status`, `${this.#base}/+/alarm/+`];
   }
 
+  /** All that is known now: for who was not told as it came. */
+  all(): HeardNode[] {
+    return [...this.#nodes].map(([node, known]) => heardOf(node, known));
+  }
+
   /**
    * A message came.
    * @param retained the broker has it from before

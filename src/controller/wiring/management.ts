@@ -48,6 +48,7 @@ export class Management {
   readonly #config: ManagedTables;
   readonly #common: DaemonManagement<ControllerState, ControllerAlarms>;
   readonly #manager: ControllerManager | undefined;
+  readonly #nodes: NodesHeard;
   #restored = false;
   #onNode: (node: HeardNode) => void = () => {};
 
@@ -84,8 +85,8 @@ export class Management {
     this.#config = config;
     this.#common = common;
     const { manager, controller, digest } = config;
-    const nodes = new NodesHeard(manager?.base ?? "");
-    const listens = new NodesListening(nodes, clock, (node) => this.#onNode(node));
+    this.#nodes = new NodesHeard(manager?.base ?? "");
+    const listens = new NodesListening(this.#nodes, clock, (node) => this.#onNode(node));
     this.#manager =
       manager &&
       common.tellBy(
@@ -111,6 +112,11 @@ export class Management {
 
   get alarms(): ControllerAlarms {
     return this.#common.alarms;
+  }
+
+  /** All that nodes told their manager, as it is now. */
+  heard(): readonly HeardNode[] {
+    return this.#nodes.all();
   }
 
   /** Tells the manager from now on, and takes its commands. */

@@ -28,6 +28,8 @@ export interface NetworkParts {
   readonly role: ControllerStatus["role"];
   /** What changed before the start, the newest first. */
   readonly past: readonly ChangeStatus[];
+  /** What nodes told their manager, as it is now: a core that begins later did not hear it. Default: nothing. */
+  readonly heard?: () => Iterable<HeardNode>;
   /** Something changed that people should see. */
   readonly onChange: (change: ChangeStatus) => void;
   readonly clock: Clock;
@@ -98,6 +100,7 @@ export class Network implements CkHandlers {
     this.#changes.splice(0, this.#changes.length, ...past);
     this.#core.setRole(role);
     this.#core = this.#begin(saved, role);
+    for (const node of this.#parts.heard?.() ?? []) this.#core.heardNode(node);
     // They come back at once, and tell the new core all there is.
     this.#door?.cutAll("this controller leads now");
   }
