@@ -62,6 +62,15 @@ export const catalogue = {
     text: "the controller's store cannot be written: routes go on, what changes would be lost at a restart",
     action: "check the disk, or PostgreSQL and the network to it",
   },
+  alarms_left_out: {
+    type: "processing_error",
+    cause: "queueSizeExceeded",
+    severities: ["major"],
+    clearAfterMs: minute,
+    text: "there are more alarms than are kept: some links, pairs or key managers that have one are not listed",
+    action:
+      "look at qkd-controller links and pairs; a key manager that tells of many that are not there can be withdrawn",
+  },
   standby: {
     type: "processing_error",
     cause: "applicationSubsystemFailure",

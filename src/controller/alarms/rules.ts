@@ -1,16 +1,26 @@
 /** What the controller's state means for its alarms. Pure: time is passed in. */
 import type { Duration } from "../../base/duration.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
+import { mostAlarms } from "../../ops/alarms/book.ts";
 import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
 import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
 import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
-import { type ControllerAlarmName, catalogue } from "./catalogue.ts";
+import { type ControllerAlarmName, catalogue, isAlarmName } from "./catalogue.ts";
 
 /** Longest that an alarm about a key manager waits before it is cleared, ms. */
 const usualClearMs = 30_000;
 /** A certificate that runs out within this is a major alarm, ms. */
 const urgentMs = 7 * 86_400_000;
+/** How full the book may be for another alarm about what key managers tell of, and about what is configured. */
+const room = { learnt: mostAlarms / 2, configured: mostAlarms - 32 } as const;
+/** About the network; all others are about the controller itself. */
+const networkAlarms: ReadonlySet<string> = new Set([
+  "km_away",
+  "link_bad",
+  "no_route",
+  "component_certificate",
+]);
 
 export interface ControllerAlarmOptions {
   readonly flap: FlapLimits;
@@ -30,6 +40,10 @@ export interface AccessFacts {
 
 export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
   #refused = 0;
+  /** Alarms that were left out, at the last look. */
+  #leftOut = 0;
+  /** Key managers, links, pairs and components that are no other's word alone. */
+  #configured: ReadonlySet<string> = new Set();
   /** Objects that alarms were raised for: what is not there any more is over. */
   readonly #links = new Set<string>();
   readonly #pairs = new Set<string>();
@@ -43,6 +57,7 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
         name === "km_away"
           ? { raiseAfterMs: kmAway, clearAfterMs: Math.min(kmAway, usualClearMs) }
           : undefined,
+      room: (name, object) => this.#room(name, object),
       machine,
       object: "controller",
       onTransition,
@@ -54,7 +69,11 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
     exists: (name: ControllerAlarmName, object: string) => boolean,
     moment: Moment,
   ): void {
-    super.restore(saved, exists, moment);
+    const isKnown = ({ name, object }: AlarmRecord) => isAlarmName(name) && exists(name, object);
+    const [known, others] = [saved.filter(isKnown), saved.filter((one) => !isKnown(one))];
+    // Learnt links are not known yet: what is, is configured, and has its place first.
+    this.#configured = new Set(known.map(({ object }) => object));
+    super.restore([...known, ...others], exists, moment);
     for (const { name, object } of saved) {
       if (name === "link_bad") this.#links.add(object);
       if (name === "no_route") this.#pairs.add(object);
@@ -71,6 +90,7 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
     { refused, expiring }: AccessFacts,
     moment: Moment,
   ): void {
+    this.#configured = configuredIn({ nodes, links, pairs }, expiring);
     const leads = role === "active";
     this.signal("standby", "controller", leads ? "cleared" : "warning", moment);
     for (const { km, attached, origin, service } of nodes) {
@@ -88,7 +108,15 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
       this.book.occurred("access_refused", "ck", moment, { value: refused });
     }
     this.#refused = refused;
+    const isFull = this.book.refused > this.#leftOut;
+    this.signal("alarms_left_out", "controller", isFull ? "major" : "cleared", moment);
+    this.#leftOut = this.book.refused;
     this.book.tick(moment);
+  }
+
+  #room(name: string, object: string): number {
+    if (!networkAlarms.has(name)) return mostAlarms;
+    return this.#configured.has(object) ? room.configured : room.learnt;
   }
 
   /** @param raised all that it holds of, with why, and how bad that is */
@@ -120,9 +148,25 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
 
 type Raised = readonly (readonly [object: string, detail: string, level?: Level])[];
 
-/** What is out of service is meant to be. */
-function badLink({ link, state, service, reason }: LinkStatus): Raised {
-  return state === "bad" && service === "in_service" ? [[link, reason]] : [];
+/** Pairs are if both their ends are; what was registered is an operator's word. */
+function configuredIn(
+  { nodes, links, pairs }: Pick<ControllerStatus, "nodes" | "links" | "pairs">,
+  components: AccessFacts["expiring"],
+): ReadonlySet<string> {
+  const isConfigured = ({ origin }: { readonly origin: string }) => origin === "configured";
+  const kms = new Set(nodes.filter(isConfigured).map(({ km }) => km));
+  return new Set([
+    ...kms,
+    ...links.filter(isConfigured).map(({ link }) => link),
+    ...pairs.flatMap(({ pair, a, b }) => (kms.has(a) && kms.has(b) ? [pair] : [])),
+    ...components.map(({ name }) => name),
+  ]);
+}
+
+/** What is out of service is meant to be; what one end alone tells of, and no configuration, may not be there. */
+function badLink({ link, state, service, reason, origin, ends }: LinkStatus): Raised {
+  const isThere = origin === "configured" || ends.length > 1;
+  return isThere && state === "bad" && service === "in_service" ? [[link, reason]] : [];
 }
 
 function lostPair({ pair, route, demand, sessions, class: of }: PairStatus): Raised {

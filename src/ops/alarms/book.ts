@@ -20,12 +20,17 @@ export interface BookOptions<Name extends string> {
   readonly flap: FlapLimits;
   /** Another timing than the catalogue's, for one alarm of one object. */
   readonly timing?: (name: Name, object: string) => Partial<AlarmTiming> | undefined;
+  /**
+   * A new alarm is kept only while there are fewer in the book than this: what others may make up leaves room for the
+   * rest. Default: {@link mostAlarms}.
+   */
+  readonly room?: (name: Name, object: string) => number;
   /** Called for each transition, in order. */
   readonly onTransition: (transition: Transition) => void;
 }
 
 /** More different alarms than this are not kept: something invents objects. */
-const mostAlarms = 512;
+export const mostAlarms = 512;
 
 interface Entry {
   readonly alarm: Alarm;
@@ -40,7 +45,7 @@ export function alarmId(name: string, object: string): string {
 export class AlarmBook<Name extends string> {
   readonly #options: BookOptions<Name>;
   readonly #entries = new Map<string, Entry>();
-  /** Alarms that could not be kept because there were too many. */
+  /** How often an alarm could not be kept because there were too many. */
   refused = 0;
 
   constructor(options: BookOptions<Name>) {
@@ -142,7 +147,7 @@ export class AlarmBook<Name extends string> {
     const id = alarmId(name, object);
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    if (this.#entries.size >= mostAlarms) {
+    if (this.#entries.size >= (this.#options.room?.(name, object) ?? mostAlarms)) {
       this.refused++;
       return undefined;
     }

@@ -28,6 +28,8 @@ export interface ProgramAlarmOptions<Name extends string> {
   readonly catalogue: Readonly<Record<Name, AlarmKind>>;
   readonly flap: FlapLimits;
   readonly timing?: (name: Name, object: string) => Partial<AlarmTiming> | undefined;
+  /** See `AlarmBook`. */
+  readonly room?: (name: Name, object: string) => number;
   readonly machine: MachineRuleOptions;
   /** What alarms about the clock are about: `km`. */
   readonly object: string;
@@ -60,12 +62,14 @@ export class ProgramAlarms<Name extends string> implements AlarmView {
     catalogue,
     flap,
     timing,
+    room,
     machine,
     object,
     onTransition = () => {},
   }: ProgramAlarmOptions<Name | CommonAlarm>) {
     this.#catalogue = catalogue;
-    this.book = new AlarmBook({ catalogue, flap, ...(timing && { timing }), onTransition });
+    const own = { ...(timing && { timing }), ...(room && { room }) };
+    this.book = new AlarmBook({ catalogue, flap, ...own, onTransition });
     this.machine = new MachineRules(machine, this.book, object);
     this.manager = new ManagerRules(this.book);
   }
