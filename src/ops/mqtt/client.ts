@@ -2,13 +2,18 @@
 import type { Socket } from "node:net";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Clock } from "../../base/clock.ts";
-import { errorCode } from "../../base/errors.ts";
+import { describe, errorCode, Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { brokerPlace } from "../../host/net/host.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import { secure } from "../../host/tls/secure.ts";
+import type { Skipped } from "./packet-sieve.ts";
+import { SievedStream } from "./sieved-stream.ts";
 
-/** The broker may send no longer packet, bytes; a command is far shorter. */
+/**
+ * A longer packet is not taken, bytes; a command is far shorter. A broker of MQTT 5 is told so and
+ * sends none; in 3.1.1 it cannot be told.
+ */
 export const longestPacket = 65_536;
 /** The broker may have this many messages of QoS 1 unacknowledged towards the node. */
 const receiveMaximum = 10;
@@ -50,12 +55,18 @@ function clientOptions(options: ClientOptions, connectTimeout: number): IClientO
   };
 }
 
+export interface BeginCallbacks {
+  /** The broker's name was found. */
+  readonly onAddresses?: () => void;
+  /** A message was longer than {@link longestPacket}, and was left out. Must not throw. */
+  readonly onSkipped?: (message: Skipped) => void;
+}
+
 /**
  * Connects to the broker by TCP, or TLS for `mqtts://`, and begins MQTT over it.
  * @param connectTimeout the broker answers MQTT's first message within this time, ms; what comes before
  *   it is the caller's to end
- * @param onAddresses called when the broker's name was found
- * @returns a client that waits for the broker's answer
+ * @returns a client that waits for the broker's answer, on a {@link SievedStream}
  * @throws CrlError, NameError, or what the system or OpenSSL says; nothing is left open then
  */
 export async function beginMqtt(
@@ -63,18 +74,19 @@ export async function beginMqtt(
   connectTimeout: number,
   clock: Clock,
   signal: AbortSignal,
-  onAddresses: () => void = () => {},
+  { onAddresses = () => {}, onSkipped = () => {} }: BeginCallbacks = {},
 ): Promise<MqttClient> {
   const place = brokerPlace(options.url);
   const tls = place.secure ? clientTls(options, place.host, () => clock.wall()) : undefined;
   // Loaded only where a manager is configured: it is the largest of the libraries.
   const { default: mqtt } = await import("mqtt");
   const tcp = await dial(place, { clock, signal, onAddresses });
-  const stream: Socket = tls === undefined ? tcp : await secure(tcp, tls, signal);
+  const socket: Socket = tls === undefined ? tcp : await secure(tcp, tls, signal);
   if (signal.aborted) {
-    stream.destroy();
+    socket.destroy();
     throw new Error("stopped");
   }
+  const stream = new SievedStream(socket, longestPacket, onSkipped);
   return new mqtt.MqttClient(() => stream, clientOptions(options, connectTimeout));
 }
 
@@ -119,6 +131,7 @@ const words: Readonly<Record<string, string>> = {
  * @param asked of the broker, where a handshake may have failed by it
  */
 export function brokerReason(error: unknown, asked?: TlsTexts): string {
+  if (error instanceof Fault) return describe(error);
   const code = (error as { code?: unknown }).code;
   if (typeof code === "number") return refusal(code);
   const name = errorCode(error);

@@ -5,6 +5,7 @@
 import type { IConnackPacket, MqttClient } from "mqtt";
 import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 import { peerOf } from "../../host/tls/peer.ts";
 import {
   beginMqtt,
@@ -14,7 +15,8 @@ import {
   refusal,
   takeover,
 } from "./client.ts";
-import { PacketMeter } from "./packet-meter.ts";
+import type { Skipped } from "./packet-sieve.ts";
+import type { SievedStream } from "./sieved-stream.ts";
 import type { Topic } from "./topic.ts";
 
 /** Unacknowledged QoS 1 messages; every broker takes that many. */
@@ -25,6 +27,8 @@ const pubackTimeout = 10_000;
 const closeTimeout = 500;
 /** Telemetry is dropped while more than this waits in the socket, bytes. */
 const socketBacklog = 65_536;
+/** Topics of messages that were too long, told for each connection. */
+const mostTold = 8;
 /** Fixed header, packet identifier and properties of a PUBLISH, bytes. */
 const overhead = 64;
 
@@ -60,6 +64,7 @@ export interface SessionOptions extends ClientOptions {
   /** Must not throw. */
   readonly onMessage?: (message: Incoming) => void;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 export class MqttSession {
@@ -87,7 +92,7 @@ export class MqttSession {
     this.#clock = options.clock;
     this.#url = options.url;
     this.#protocol = options.protocol;
-    this.keyExchange = peerOf(client.stream)?.group;
+    this.keyExchange = peerOf((client.stream as SievedStream).socket)?.group;
     this.#limits = {
       unacknowledged: Math.min(receiveMaximum ?? mostUnacknowledged, mostUnacknowledged),
       packet: maximumPacketSize ?? Number.POSITIVE_INFINITY,
@@ -126,7 +131,11 @@ export class MqttSession {
     if (signal.aborted) stop();
     let client: MqttClient | undefined;
     try {
-      const begun = beginMqtt(options, connectTimeout, clock, over.signal, onAddresses);
+      const onSkipped = skippedTeller(options);
+      const begun = beginMqtt(options, connectTimeout, clock, over.signal, {
+        onAddresses,
+        onSkipped,
+      });
       client = await begun.catch((error) => {
         fail(brokerReason(error, options));
         // Rejected by now: by this, or by what came first.
@@ -136,7 +145,6 @@ export class MqttSession {
       client.on("error", (error) => fail(brokerReason(error, options)));
       client.once("close", () => fail("connection closed"));
       client.once("connect", opened.resolve);
-      guard(client);
       if (options.onMessage !== undefined) listen(client, options.onMessage);
       return new MqttSession(client, options, await opened.promise);
     } catch (error) {
@@ -282,13 +290,15 @@ export function wasTakenOver(error: unknown): boolean {
   return error instanceof Fault && error.facts.why === takenOver;
 }
 
-/** Ends a connection whose broker sends a packet that is longer than it was told to. */
-function guard(client: MqttClient): void {
-  const meter = new PacketMeter(longestPacket);
-  const { stream } = client;
-  stream.on("data", (chunk: Buffer) => {
-    if (!meter.accepts(chunk)) stream.destroy();
-  });
+/** Tells of messages that were left out: of each topic once for a connection. */
+function skippedTeller({ log, url }: SessionOptions): (message: Skipped) => void {
+  const told = new Set<string>();
+  return ({ topic, bytes }) => {
+    if (told.has(topic) || told.size >= mostTold) return;
+    told.add(topic);
+    const facts = { url, topic, bytes, limit: longestPacket };
+    log.warn("the broker sent a message that is too long: it was left out", facts);
+  };
 }
 
 function listen(client: MqttClient, onMessage: (message: Incoming) => void): void {

@@ -4,7 +4,6 @@ import { generate, type Packet } from "mqtt-packet";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { reconnecting } from "../../../../src/host/life/reconnecting.ts";
-import { PacketMeter } from "../../../../src/ops/mqtt/packet-meter.ts";
 import { brokerWaits } from "../../../../src/ops/mqtt/waits.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import { ManualClock } from "../../../clock.ts";
@@ -210,42 +209,6 @@ test("a result goes where the command asked for, with its correlation data; or t
     t.deepEqual(new Set(heard), new Set(["start x false"]));
     await session.close();
   });
-});
-
-test("a packet longer than announced ends the connection before anybody collects it", async (t) => {
-  await withScripted(async (broker) => {
-    const { manager: node } = await manager(broker.url);
-    const session = await node.connect(never);
-    // A PUBLISH of 256 MiB, of which the first bytes come.
-    broker.raw(Buffer.concat([Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(1_000)]));
-    t.truthy(await session.ended);
-  });
-});
-
-test("the meter finds every length, wherever the stream is split", (t) => {
-  const packets = [0, 1, 127, 128, 300, 16_384].map((length) => {
-    const head = [0x30];
-    let rest = length;
-    do {
-      head.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
-      rest = Math.floor(rest / 128);
-    } while (rest > 0);
-    return Buffer.concat([Buffer.from(head), Buffer.alloc(length, 0xff)]);
-  });
-  const stream = Buffer.concat(packets);
-  for (const size of [1, 2, 3, 7, 1_000, stream.length]) {
-    const exact = new PacketMeter(16_384);
-    const strict = new PacketMeter(16_383);
-    let good = true;
-    let refusedOne = false;
-    for (let at = 0; at < stream.length; at += size) {
-      good &&= exact.accepts(stream.subarray(at, at + size));
-      refusedOne ||= !strict.accepts(stream.subarray(at, at + size));
-    }
-    t.true(good);
-    t.true(refusedOne);
-  }
-  t.false(new PacketMeter(1e9).accepts(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 1])));
 });
 
 test("restarts and refusals of the broker by the hundred: at most one attempt a second, back within 60 s", async (t) => {
