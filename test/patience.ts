@@ -44,8 +44,12 @@ export class Patience {
   }
 }
 
-/** `AbortSignal.timeout` by that time; keeps no process alive. @param ms on a machine at rest */
-export function patience(ms: number): AbortSignal {
+/**
+ * `AbortSignal.timeout` by that time; keeps no process alive.
+ * @param ms on a machine at rest
+ * @param stop aborts it before
+ */
+export function patience(ms: number, stop?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   const counted = new Patience();
   const timer = setInterval(() => {
@@ -55,5 +59,5 @@ export function patience(ms: number): AbortSignal {
     controller.abort(new DOMException(why, "TimeoutError"));
   }, lookMs);
   timer.unref();
-  return controller.signal;
+  return stop === undefined ? controller.signal : AbortSignal.any([stop, controller.signal]);
 }

@@ -67,13 +67,18 @@ function enough(rig: Rig, kms: ShownKms | undefined, keys: number): boolean {
   return rig.holds(keys) && (!rig.comparable || rig.compare().common >= keys);
 }
 
-/** Two nodes, two key managers, and the link between them. */
-export async function beginLink(options: DemoOptions, begun: number): Promise<Stage> {
+/** Two nodes, two key managers, and the link between them. @param stop ends the start, which throws then */
+export async function beginLink(
+  options: DemoOptions,
+  begun: number,
+  stop: AbortSignal,
+): Promise<Stage> {
   const made = createSource(options, clock);
   const { source, physics } = made;
   const rig = await Rig.start({
     source,
     ...(physics !== undefined && { link: physics.link }),
+    stop,
     baud: options.baud,
     blockIntervalMs: options.blockIntervalMs,
     secureBroker: true,

@@ -1,23 +1,27 @@
 /** `npm start`: a QKD network of three nodes on this machine, or a link, and a look at it. */
 import { describe } from "../../src/base/errors.ts";
 import { ConfigError } from "../../src/host/config/problems.ts";
+import { catchInterruption } from "./interruption.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** What a demo needs is loaded when the command line is good: it takes half a second. */
 async function begin(options: DemoOptions): Promise<number> {
+  // Before anything is started, and before that half second.
+  const interrupted = catchInterruption();
+  const stop = interrupted.signal;
   if (options.network !== undefined) {
     const { performNetwork } = await import("./network/perform.ts");
-    return performNetwork(options.network, options);
+    return performNetwork(options.network, options, stop);
   }
   const { perform } = await import("./perform.ts");
   if (options.link) {
     const { beginLink } = await import("./link.ts");
-    return perform(options, (begun) => beginLink(options, begun));
+    return perform(options, interrupted, (begun) => beginLink(options, begun, stop));
   }
   const { beginRow } = await import("./row/row.ts");
-  return perform(options, (begun) => beginRow(options, begun));
+  return perform(options, interrupted, (begun) => beginRow(options, begun, stop));
 }
 
 async function main(): Promise<number> {

@@ -12,6 +12,7 @@ import {
   type ToldKm,
   writeEndpoints,
 } from "./endpoints.ts";
+import { unlessInterrupted } from "./interruption.ts";
 import type { DemoOptions } from "./options.ts";
 import type { Report } from "./report.ts";
 import { type Scene, takeKeys } from "./scenes.ts";
@@ -48,7 +49,7 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Aborted by Ctrl-C, SIGTERM, or when no key has arrived for too long. */
+/** Aborts `stop` when no key has arrived for too long. */
 function patience(stage: Stage, seconds: number, stop: AbortController): () => void {
   let last = -1;
   let since = clock.now();
@@ -101,17 +102,16 @@ async function tellEndpoints(
     );
 }
 
-/** From its beginning to its end, with all stopped. @returns the exit code */
+/** From its beginning to its end, with all stopped. @param interrupted ends it before @returns the exit code */
 export async function perform(
   options: DemoOptions,
+  interrupted: AbortController,
   begin: (begun: number) => Promise<Stage>,
 ): Promise<number> {
   const begun = clock.now();
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => interrupted.abort(signal));
-  }
-  const stage = await begin(begun);
+  const stage = await unlessInterrupted(interrupted.signal, () => begin(begun));
+  // What has an end of its own did not reach it.
+  if (stage === undefined) return options.keys === undefined && !options.replay ? 0 : 1;
   const { applications, finite, scenes } = stage;
   try {
     const shown = display(stage.view, options.json && !process.stderr.isTTY);

@@ -121,7 +121,7 @@ function killKm(km: KmOfPair, kms: ShownKms): Scene {
 /**
  * Takes keys from a terminal until it is told to stop.
  * @param told what a key did
- * @param end q, Ctrl-C or Ctrl-D
+ * @param end q, Ctrl-C or Ctrl-D, or the terminal is gone
  * @returns gives the terminal back
  */
 export function takeKeys(
@@ -146,6 +146,8 @@ export function takeKeys(
     }
   };
   stdin.setEncoding("utf8");
+  // Stays: a terminal that was closed fails also when it is given back.
+  stdin.on("error", end).on("end", end);
   stdin.setRawMode(true);
   stdin.on("data", onData);
   stdin.resume();

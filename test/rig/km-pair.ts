@@ -267,7 +267,11 @@ ${tables(end)}`,
       onLog,
       mode,
       kmWeb: web,
-    }: Pick<KmPairOptions, "onLog" | "mode"> & { readonly kmWeb?: string },
+      stop,
+    }: Pick<KmPairOptions, "onLog" | "mode"> & {
+      readonly kmWeb?: string;
+      readonly stop?: AbortSignal;
+    },
   ): Promise<KmPair> {
     const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
     const pair = await KmPair.make({
@@ -278,7 +282,7 @@ ${tables(end)}`,
       ...(web !== undefined && { web }),
     });
     opened.defer(() => pair.stop());
-    await pair.start(patience(30_000));
+    await pair.start(patience(30_000, stop));
     return pair;
   }
 

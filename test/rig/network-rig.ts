@@ -54,6 +54,8 @@ export interface NetworkRigOptions {
   readonly module?: string;
   readonly onLog?: (program: string, line: string) => void;
   readonly clock?: Clock;
+  /** Ends the start, which throws then. */
+  readonly stop?: AbortSignal;
 }
 
 /** What is at one place with a node. */
@@ -132,9 +134,11 @@ export class NetworkRig {
     const kms = await makeKms(join(folder, "kms"), issuer, controller, options);
     opened.defer(() => kms.stop());
     const up = Promise.all([
-      kms.start(patience(30_000)),
-      ...(controller === undefined ? [] : [controller.start(patience(30_000))]),
+      kms.start(patience(30_000, options.stop)),
+      ...(controller === undefined ? [] : [controller.start(patience(30_000, options.stop))]),
     ]);
+    // It may fail before it is waited for.
+    up.catch(() => {});
     const places = kms.kms
       .filter(({ name }) => options.fibres.some(({ ends }) => ends.includes(name)))
       .map((km) => makePlace(folder, port, km, options));

@@ -98,8 +98,10 @@ export class NodeProcess {
         } else if (started !== undefined && this.#child !== started) fail("the process ended");
       };
       this.#watchers.add(check);
-      signal.addEventListener("abort", () => fail(String(signal.reason)));
-      check();
+      const onAbort = () => fail(String(signal.reason));
+      signal.addEventListener("abort", onAbort);
+      if (signal.aborted) onAbort();
+      else check();
     });
   }
 

@@ -1,7 +1,6 @@
 /**
- * A whole link on one machine: an emulated module pair, two nodes in processes of their own, a KM for
- * each, a broker, and certificates made for the occasion. The demo shows it, the end-to-end tests
- * break it.
+ * A whole link on one machine: an emulated module pair, two nodes in processes of their own, a KM for each, a broker,
+ * and certificates made for the occasion. The demo shows it, the end-to-end tests break it.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -80,6 +79,8 @@ export interface RigOptions {
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
+  /** Ends the start, which throws then. */
+  readonly stop?: AbortSignal;
 }
 
 export interface RigEnd {
@@ -155,10 +156,9 @@ export class Rig {
     const of = { ...options, ...(kmAt && { kmAt }) };
     const end = (name: EndName) => createEnd(name, folder, made, opened, of);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
-    const { transport = "serial" } = options;
     const pair = new EmulatedPair({
       folder,
-      transport,
+      transport: options.transport ?? "serial",
       baud,
       source,
       ...(link !== undefined && { link }),

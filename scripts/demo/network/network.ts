@@ -66,7 +66,7 @@ export async function startNetwork(
     ...(onLog && { onLog }),
   });
   opened.defer(() => kms.stop());
-  const until = AbortSignal.any([stop, patience(startMs)]);
+  const until = patience(startMs, stop);
   await Promise.all([kms.start(until), controller.start(until)]);
   const feeder = new Feeder(kms, links, clock);
   opened.defer(() => feeder.stop());

@@ -1,6 +1,7 @@
 /** A network from its beginning until it is told to stop. */
 import { systemClock } from "../../../src/base/clock.ts";
 import { display } from "../display.ts";
+import { unlessInterrupted } from "../interruption.ts";
 import type { DemoOptions } from "../options.ts";
 import { type ShownNetwork, startNetwork } from "./network.ts";
 import { networkLine, networkPicture } from "./screen.ts";
@@ -34,28 +35,26 @@ function reportOf({ shape, feeder, status }: ShownNetwork, seconds: number): obj
   };
 }
 
-/** @param which name of a network, or its file @returns the exit code @throws UsageError, ConfigError */
+/**
+ * @param which name of a network, or its file
+ * @param stop ends it
+ * @returns the exit code
+ * @throws UsageError, ConfigError
+ */
 export async function performNetwork(
   which: string,
   options: Pick<DemoOptions, "json">,
+  stop: AbortSignal,
 ): Promise<number> {
   const shape = readShape(which);
   const begun = clock.now();
   const seconds = (now: number) => (now - begun) / 1_000;
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => interrupted.abort(signal));
-  }
-  const stop = interrupted.signal;
   const count = `${shape.nodes.length} key managers and a controller start`;
   if (!options.json) say(`npm start: ${count}: that takes some seconds`);
-  const network = await startNetwork(shape, stop, (program, text) => {
+  const onLog = (program: string, text: string) => {
     if (/level=error|^bootstrap/.test(text)) say(`${program}: ${text}`);
-  }).catch((error) => {
-    // Told to stop while it starts: nothing is left of it.
-    if (stop.aborted) return undefined;
-    throw error;
-  });
+  };
+  const network = await unlessInterrupted(stop, () => startNetwork(shape, stop, onLog));
   if (network === undefined) return 0;
   try {
     const quiet = options.json && process.stderr.isTTY !== true;

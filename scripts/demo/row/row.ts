@@ -50,8 +50,12 @@ function createView(rig: NetworkRig, seen: Seen, begun: number): View {
   };
 }
 
-/** Three nodes, four modules, three key managers. */
-export async function beginRow(options: DemoOptions, begun: number): Promise<Stage> {
+/** Three nodes, four modules, three key managers. @param stop ends the start, which throws then */
+export async function beginRow(
+  options: DemoOptions,
+  begun: number,
+  stop: AbortSignal,
+): Promise<Stage> {
   const sources = pairs.map((_, i) => createSource(options, clock, i + 1));
   const [first] = sources;
   if (first === undefined) throw new Error("a network without a fibre");
@@ -80,6 +84,7 @@ export async function beginRow(options: DemoOptions, begun: number): Promise<Sta
       // Some blocks of a simulated fibre are plenty.
       tables: "[routing]\nlow_bits = 8192\nenough_bits = 16384\nsettle_s = 0\nhold_down_s = 5\n",
     },
+    stop,
     baud: options.baud,
     blockIntervalMs: options.blockIntervalMs,
     keyBits: options.keyBits,
