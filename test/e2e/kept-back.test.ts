@@ -67,6 +67,27 @@ test.serial(
       t.regex(table, /MODULE +KEY OR BLOCK/);
       t.true(table.split("\n").every((line) => line.length <= 80));
 
+      // A slip means none of it, and does nothing: it is told.
+      for (const slip of ["nonsense", "withheld", "quarantined"]) {
+        const { status, stdout, stderr } = run("discard", "alice", "--all", "--reason", slip);
+        t.is(status, 64, slip);
+        t.is(stdout, "");
+        t.regex(
+          stderr,
+          /--reason: expected one of qber, .*, ledger_repaired, .*, damaged, invalid_message\n/,
+        );
+      }
+      for (const vain of [
+        ["--reason", "replayed"],
+        ["--epoch", "00112233aabbccdd"],
+        ["--reason", "invalid_message", "--epoch", "00112233aabbccdd"],
+      ]) {
+        const { status, stdout } = run("discard", "alice", "--all", ...vain);
+        t.is(status, 1, vain.join(" "));
+        t.regex(stdout, /failed: nothing is kept back for that/);
+      }
+      t.deepEqual(kept(), before);
+
       const refused = before.filter(({ why }) => why === "quarantined");
       const withheld = before.filter(({ why }) => why === "withheld");
       const [again, gone] = refused as unknown as readonly [{ key_ID: string }, { key_ID: string }];
@@ -87,6 +108,8 @@ test.serial(
       t.regex(unknown.stdout, /failed.*no such key or block/);
       t.is(run("free-km", "alice", "local").status, 1, "it is connected");
       t.is(run("release", "alice").status, 64);
+      // It ends a doubt, whatever that concerned.
+      t.is(run("release", "alice", "--all", "--reason", "ledger_repaired").status, 0);
       const audit = () => [...rig.view.node(alice.nodeId).events.values()].map(({ type }) => type);
       for (const type of ["key_reinstated", "key_discarded"]) {
         await rig.until(type, audit, { when: (types) => types.includes(type) });

@@ -48,6 +48,10 @@ export const selection: readonly OptionInfo[] = [
     value: "REASON",
     about: "with --all: only what is kept back for this (see kept)",
   },
-  { name: "epoch", value: "EPOCH", about: "with --all: only blocks of this epoch" },
+  {
+    name: "epoch",
+    value: "EPOCH",
+    about: "with --all: only blocks of this epoch, 16 hex digits",
+  },
 ];
 export const standard = { options: [], node: true, json: true } as const;
