@@ -6,6 +6,7 @@ import test from "ava";
 import { commands } from "../../src/node/cli/commands.ts";
 import { schemas } from "../../src/node/cli/schema.ts";
 import { program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
+import { programPath } from "../rig/programs.ts";
 
 test("a wrong command line is told in two lines, with exit code 64", async (t) => {
   const wrong = [
@@ -40,11 +41,33 @@ test("what was probably meant is said", async (t) => {
     [["events", "--folow"], "Unknown option '--folow'; did you mean --follow?"],
     [["config", "shwo"], "config show|check|diff; did you mean show?"],
     [["schema", "telemtry"], "; did you mean telemetry?"],
+    [["release"], "expected release MODULE NAME|--all"],
+    [["withhold", "alice"], "expected withhold MODULE NAME"],
+    [["discard", "alice", "one", "--all"], "expected discard MODULE NAME|--all"],
+    [
+      ["release", "alice", "--all", "--epoch", "zz"],
+      "expected 16 hex digits, as in EPOCH/NUMBER of `kept`",
+    ],
   ] as const) {
     const { code, err } = await qkdNode(args);
     t.is(code, 64);
     t.true(err.split("\n")[0]?.endsWith(says), err);
   }
+});
+
+test("an option without its value is told as such, and an option of another command as none of this one", async (t) => {
+  for (const [args, says] of [
+    [["release", "alice", "--all", "--yes", "--config", "file"], "release has no option --yes"],
+    [["zeroize", "alice", "--yes", "--json"], "--yes needs a value: --yes NODE_ID"],
+    [["zeroize", "alice", "--yes"], "--yes needs a value: --yes NODE_ID"],
+    [["events", "-n", "--follow"], "-n needs a value: -n N"],
+  ] as const) {
+    const { code, err } = await qkdNode(args);
+    t.is(code, 64);
+    t.is(err.split("\n")[0], `qkd-node: ${says}`);
+  }
+  const km = await qkdNode(["alarms", "--ack", "--json"], {}, programPath("qkd-km"));
+  t.like(km, { code: 64, err: "qkd-km: --ack needs a value\nTry: qkd-km --help\n" });
 });
 
 test("output that cannot be written is told, with exit code 74; a reader that goes is no error", async (t) => {

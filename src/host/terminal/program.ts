@@ -109,13 +109,25 @@ function commandOf<One extends { readonly call: string }>(
   return { command, rest };
 }
 
+/** What `parseArgs` says is wrong; its other sentences are advice on `--` and `=`, which no option here needs. */
+export function firstSentence(message: string): string {
+  return message.split(/\.\s/)[0] as string;
+}
+
+/** @returns the option that `parseArgs` found without its value: the command line ends, or a dash follows */
+export function valueless(message: string): string | undefined {
+  const said = /^Option '(?:-\w, )?--?([\w-]+)[^']*' argument (?:is ambiguous|missing)/;
+  return said.exec(message)?.[1];
+}
+
 /** @throws UsageError */
 function parse(args: readonly string[], options: OptionTable) {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options });
   } catch (error) {
-    // Its second sentence is about positional arguments.
-    throw new UsageError((error as Error).message.split(". ")[0]);
+    const { message } = error as Error;
+    const bare = valueless(message);
+    throw new UsageError(bare === undefined ? firstSentence(message) : `--${bare} needs a value`);
   }
 }
 

@@ -7,7 +7,7 @@ import { exit } from "../../base/exit-codes.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { didYouMean, nearest } from "../../base/words.ts";
 import { endBySignals } from "../../host/life/signals.ts";
-import { explain, UsageError } from "../../host/terminal/program.ts";
+import { explain, firstSentence, UsageError, valueless } from "../../host/terminal/program.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
@@ -77,11 +77,25 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
-    // Node appends advice on `--` to some of its messages.
-    const [said = ""] = (error as Error).message.split(". ");
-    const [, odd] = /^Unknown option '--?([\w-]+)/.exec(said) ?? [];
-    throw new UsageError(odd === undefined ? said : said + nearOption(odd, commandIn(args)));
+    throw new UsageError(wrongOption((error as Error).message, commandIn(args)));
   }
+}
+
+/** What Node says of a wrong option, without its advice on `--` and `=`, which no option here needs. */
+function wrongOption(message: string, command: CommandInfo | undefined): string {
+  const [, odd] = /^Unknown option '--?([\w-]+)/.exec(message) ?? [];
+  if (odd !== undefined) return firstSentence(message) + nearOption(odd, command);
+  const bare = valueless(message);
+  if (bare === undefined) return firstSentence(message);
+  const known = command === undefined ? commands.flatMap(optionsOf) : optionsOf(command);
+  const meant = known.find(({ name }) => name === bare);
+  if (meant === undefined) return noOption(command?.name ?? "qkd-node", bare, command);
+  const dashed = `${bare.length === 1 ? "-" : "--"}${bare}`;
+  return `${dashed} needs a value: ${dashed} ${meant.value ?? "VALUE"}`;
+}
+
+function noOption(name: string, odd: string, command: CommandInfo | undefined): string {
+  return `${name} has no option --${odd}${nearOption(odd, command)}`;
 }
 
 function nearOption(typed: string, command: CommandInfo | undefined): string {
@@ -121,9 +135,7 @@ async function main(args: string[], readers: () => Promise<ConfigReaders>): Prom
   const command = known(name);
   const own = optionsOf(command).map((option) => option.name);
   const odd = Object.keys(values).find((option) => !own.includes(option));
-  if (odd !== undefined) {
-    throw new UsageError(`${name} has no option --${odd}${nearOption(odd, command)}`);
-  }
+  if (odd !== undefined) throw new UsageError(noOption(name, odd, command));
   const [word] = rest;
   const { words = [] } = command;
   const usage = `${name} ${command.args}`.trim();
