@@ -326,6 +326,8 @@ class PcieLink implements Link {
           this.#fail("writing to the card failed", errorCode(error));
         return;
       }
+      // Nor is one that took nothing asked again at once.
+      if (went === 0) return;
       this.#took(first, went);
       this.#writeNext();
     });
