@@ -3,78 +3,18 @@
  * holds the master key, and of the store. After each the next start opens the store by itself.
  */
 
-import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import { ms } from "../../src/base/duration.ts";
 import { openEngine } from "../../src/km/io/engine/open.ts";
-import { aboutMasterKey, type HsmRequest, type Wrapped } from "../../src/km/io/hsm/protocol.ts";
-import {
-  type HsmTable,
-  type MasterKeyMachine,
-  nextMasterKey,
-  openMasterKey,
-} from "../../src/km/io/master-key-source.ts";
+import { nextMasterKey, openMasterKey } from "../../src/km/io/master-key-source.ts";
 import { ManualClock } from "../clock.ts";
 import { random } from "../random.ts";
 import { allIn, putKeys } from "../rig/stored-keys.ts";
+import { tokenConfig as config, TokenOfTest } from "../rig/token-of-test.ts";
 import { Disk, PowerCut, systemError } from "./disk.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
 import type { CampaignResult } from "./points.ts";
 
-const hsm: HsmTable = {
-  module: "/none",
-  token: "t",
-  key: "k",
-  pin_file: "/none",
-  answer_timeout: 1_000,
-};
-const config = { km: { id: "km-a", state_dir: "/km" }, store: { hsm } };
 const lives = 3;
-
-/** What a token does, without one: the same sealing under a key that is not on the disk. */
-class TokenOfTest {
-  readonly #key = Buffer.alloc(32, 9);
-  #drawn = 0;
-
-  /** Numbers, and never the same twice. */
-  bytes(length: number): Buffer {
-    const parts = Array.from({ length: Math.ceil(length / 32) }, () =>
-      createHash("sha256")
-        .update(`${++this.#drawn}`)
-        .digest(),
-    );
-    return Buffer.concat(parts).subarray(0, length);
-  }
-
-  #seal(plain: Buffer): string {
-    const nonce = this.bytes(12);
-    const cipher = createCipheriv("aes-256-gcm", this.#key, nonce);
-    cipher.setAAD(Buffer.from(aboutMasterKey(config.km.id)));
-    const sealed = [nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()];
-    return Buffer.concat(sealed).toString("base64");
-  }
-
-  #open(text: string): Buffer {
-    const sealed = Buffer.from(text, "base64");
-    const decipher = createDecipheriv("aes-256-gcm", this.#key, sealed.subarray(0, 12));
-    decipher.setAAD(Buffer.from(aboutMasterKey(config.km.id)));
-    decipher.setAuthTag(sealed.subarray(44));
-    return Buffer.concat([decipher.update(sealed.subarray(12, 44)), decipher.final()]);
-  }
-
-  wrap(plain: Buffer): Wrapped {
-    return { version: 1, km: config.km.id, key: hsm.key, sealed: this.#seal(plain) };
-  }
-
-  readonly ask: MasterKeyMachine["ask"] = async ({ act, wrapped }: HsmRequest) => {
-    const named = { token: "t", serial: "1", made_key: false };
-    if (act === "open") {
-      const masterKeys = wrapped.map(({ sealed }) => this.#open(sealed));
-      return { ...named, keys: masterKeys.length, masterKeys };
-    }
-    const plain = this.bytes(32);
-    return { ...named, keys: 1, masterKeys: [plain], wrapped: this.wrap(plain) };
-  };
-}
 
 interface World {
   readonly token: TokenOfTest;

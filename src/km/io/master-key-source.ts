@@ -46,8 +46,18 @@ export interface MasterKey {
   /** The caller wipes it. */
   readonly key: Buffer;
   readonly from: MasterKeyFrom;
-  /** The store has this key, durably: what else there was goes. @throws Fault `hsm.io` */
+  /**
+   * The store has this key, durably: what else there was goes. After an error it can be done again.
+   * @throws Fault `hsm.io`
+   */
   settle(): Promise<void>;
+}
+
+export interface NextMasterKey extends MasterKey {
+  /** The store does not get this key: what was made of it goes. @throws Fault `hsm.io` */
+  drop(): Promise<void>;
+  /** Where the key is until it is settled: without this file the store that has it is lost. */
+  readonly file: string;
 }
 
 const settled = async () => {};
@@ -75,9 +85,8 @@ export async function openMasterKey(
   const whole = { clock, files: diskFiles, ask: askToken, ...machine };
   const { files } = whole;
   const keys = await candidates(config, whole);
-  const [first] = keys;
-  if (first === undefined) throw new Fault("km_store.key", "no master key is configured");
-  let chosen: MasterKey | undefined = keys.length === 1 ? first : undefined;
+  if (keys.length === 0) throw new Fault("km_store.key", "no master key is configured");
+  let chosen: MasterKey | undefined;
   try {
     for (const one of keys) chosen ??= await opens(config, one, files);
     if (chosen !== undefined) return chosen;
@@ -145,8 +154,24 @@ async function unwrapped(
   return there.map((one, i) => ({
     key: masterKeys[i] as Buffer,
     from: "hsm",
-    settle: () => (one === next ? wrapped.promote() : wrapped.dropNext()),
+    settle: () => (one === next ? wrapped.promote(one) : wrapped.dropNext()),
   }));
+}
+
+/**
+ * A wrapped key that waits to be the store's may be the only one that opens it, after an order whose end failed. It
+ * is settled before another is put in its place.
+ * @throws Fault `hsm.*`, `km_store.key` if neither opens the store; then nothing was changed
+ */
+async function clearNext(
+  { km, store: { hsm } }: MasterKeyConfig,
+  machine: MasterKeyMachine,
+  file: WrappedFiles,
+): Promise<void> {
+  if (!(await isThere(machine.files, file.nextPath))) return;
+  const found = await openMasterKey({ km, store: { hsm } }, machine.clock, machine);
+  found.key.fill(0);
+  await found.settle();
 }
 
 /**
@@ -157,25 +182,36 @@ async function unwrapped(
 export async function nextMasterKey(
   config: MasterKeyConfig,
   clock: Clock,
-  { files = diskFiles, ask = askToken }: Partial<MasterKeyMachine> = {},
-): Promise<MasterKey> {
+  machine: Partial<MasterKeyMachine> = {},
+): Promise<NextMasterKey> {
+  const { files, ask } = { files: diskFiles, ask: askToken, ...machine };
   const { master_key_next_file, hsm } = config.store;
   if (master_key_next_file !== undefined) {
-    return { key: readMasterKey(master_key_next_file), from: "next_file", settle: settled };
+    const key = readMasterKey(master_key_next_file);
+    return { key, from: "next_file", settle: settled, drop: settled, file: master_key_next_file };
   }
   if (hsm === undefined) {
     throw new Fault("km_store.key", "store.master_key_next_file is not configured");
   }
+  const file = new WrappedFiles(files, config.km.state_dir);
+  await clearNext(config, { clock, files, ask }, file);
   // Under another label there may be no key yet.
   const request = hsmRequest(config, "make", { make_key: true });
-  const { masterKeys, wrapped } = await ask(request, hsm.answer_timeout, clock);
-  const file = new WrappedFiles(files, config.km.state_dir);
-  const key = masterKeys[0] as Buffer;
+  const answered = await ask(request, hsm.answer_timeout, clock);
+  const key = answered.masterKeys[0] as Buffer;
+  const wrapped = answered.wrapped as Wrapped;
   try {
-    await file.write(file.nextPath, wrapped as Wrapped);
+    await file.write(file.nextPath, wrapped);
   } catch (error) {
     key.fill(0);
+    await file.dropNext().catch(() => {});
     throw error;
   }
-  return { key, from: "hsm", settle: () => file.promote() };
+  return {
+    key,
+    from: "hsm",
+    settle: () => file.promote(wrapped),
+    drop: () => file.dropNext(),
+    file: file.nextPath,
+  };
 }

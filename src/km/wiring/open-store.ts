@@ -58,9 +58,9 @@ export async function openStore(
     onRekeyed: () => onRekeyed(),
   }).finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
-  await found.settle();
   const parts = { config, store: opened.store, records, clock, log: log.child("store") };
-  const masterKey = new MasterKeyOfStore(parts, found.from);
+  const masterKey = new MasterKeyOfStore(parts, found);
+  await masterKey.settle();
   onRekeyed = () => masterKey.done();
   const { segments, extents, groups, keys } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });

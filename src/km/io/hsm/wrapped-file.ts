@@ -55,12 +55,21 @@ export class WrappedFiles {
     );
   }
 
-  /** The next one is that of the store, and the one before is gone. @throws Fault `hsm.io` */
-  async promote(): Promise<void> {
+  /**
+   * The next one is that of the store, and the one before is gone. After an error it can be done again.
+   * @param next its content
+   * @throws Fault `hsm.io`
+   */
+  async promote(next: Wrapped): Promise<void> {
+    let isMoved = false;
     await this.#do(this.path, async () => {
+      // Moved, and not synced, by a try before: a sync that failed is not made good by one that works.
+      isMoved = !(await exists(this.#files, this.nextPath));
+      if (isMoved) return;
       await this.#files.rename(this.nextPath, this.path);
       await this.#files.syncFolder(this.#folder);
     });
+    if (isMoved) await this.write(this.path, next);
   }
 
   /** The store never got the next one. @throws Fault `hsm.io` */
