@@ -1,5 +1,6 @@
 /** What a token does, without one, and the configuration of a key manager that has it. */
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { Fault, type FaultFacts } from "../../src/base/errors.ts";
 import { aboutMasterKey, type HsmRequest, type Wrapped } from "../../src/km/io/hsm/protocol.ts";
 import type { HsmTable, MasterKeyMachine } from "../../src/km/io/master-key-source.ts";
 
@@ -13,8 +14,13 @@ const hsm: HsmTable = {
 export const tokenConfig = { km: { id: "km-a", state_dir: "/km" }, store: { hsm } };
 /** The same sealing under a key that is not on the disk. */
 export class TokenOfTest {
-  readonly #key = Buffer.alloc(32, 9);
+  readonly #key: Buffer;
   #drawn = 0;
+
+  /** @param number another has another wrapping key */
+  constructor(number = 9) {
+    this.#key = Buffer.alloc(32, number);
+  }
 
   /** Numbers, and never the same twice. */
   bytes(length: number): Buffer {
@@ -49,8 +55,17 @@ export class TokenOfTest {
   readonly ask: MasterKeyMachine["ask"] = async ({ act, wrapped }: HsmRequest) => {
     const named = { token: "t", serial: "1", made_key: false };
     if (act === "open") {
-      const masterKeys = wrapped.map(({ sealed }) => this.#open(sealed));
-      return { ...named, keys: masterKeys.length, masterKeys };
+      const masterKeys: Buffer[] = [];
+      const refused: { at: number; message: string; facts: FaultFacts }[] = [];
+      for (const [at, { sealed }] of wrapped.entries()) {
+        try {
+          masterKeys.push(this.#open(sealed));
+        } catch {
+          refused.push({ at, message: "wrapped by another key", facts: {} });
+        }
+      }
+      if (masterKeys.length === 0) throw new Fault("hsm.key", "wrapped by another key");
+      return { ...named, keys: masterKeys.length, masterKeys, refused };
     }
     const plain = this.bytes(32);
     return { ...named, keys: 1, masterKeys: [plain], wrapped: this.wrap(plain) };

@@ -7,7 +7,7 @@ import type { Clock } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { diskFiles, exists, type FileSystem } from "../../host/disk/files.ts";
 import { opensStore } from "./engine/keyring.ts";
-import { askToken } from "./hsm/ask.ts";
+import { askToken, type HsmAnswered } from "./hsm/ask.ts";
 import type { HsmRequest, Wrapped } from "./hsm/protocol.ts";
 import { WrappedFiles } from "./hsm/wrapped-file.ts";
 import { readMasterKey } from "./master-key.ts";
@@ -51,6 +51,8 @@ export interface MasterKey {
    * @throws Fault `hsm.io`
    */
   settle(): Promise<void>;
+  /** Other keys that are configured or lie beside the store, and can't be had: why. */
+  readonly useless?: readonly Fault[];
 }
 
 export interface NextMasterKey extends MasterKey {
@@ -84,15 +86,17 @@ export async function openMasterKey(
 ): Promise<MasterKey> {
   const whole = { clock, files: diskFiles, ask: askToken, ...machine };
   const { files } = whole;
-  const keys = await candidates(config, whole);
+  const { keys, useless } = await candidates(config, whole);
   if (keys.length === 0) throw new Fault("km_store.key", "no master key is configured");
   let chosen: MasterKey | undefined;
   try {
     for (const one of keys) chosen ??= await opens(config, one, files);
-    if (chosen !== undefined) return chosen;
+    if (chosen !== undefined) return { ...chosen, useless };
   } finally {
     for (const one of keys) if (one !== chosen) one.key.fill(0);
   }
+  // That may be the one.
+  if (useless[0] !== undefined) throw useless[0];
   throw new Fault("km_store.key", "the store was made with another master key than these", {
     from: keys.map(({ from }) => from).join(", "),
   });
@@ -116,18 +120,32 @@ async function opens(
 async function candidates(
   config: MasterKeyConfig,
   machine: MasterKeyMachine,
-): Promise<MasterKey[]> {
+): Promise<{ keys: MasterKey[]; useless: Fault[] }> {
   const { files } = machine;
   const { master_key_file, master_key_next_file, hsm } = config.store;
   const keys: MasterKey[] = [];
+  const useless: Fault[] = [];
   if (master_key_file !== undefined) {
     keys.push({ key: readMasterKey(master_key_file), from: "file", settle: settled });
   }
-  if (hsm !== undefined) keys.push(...(await unwrapped(config, hsm, machine)));
-  if (master_key_next_file !== undefined && (await isThere(files, master_key_next_file))) {
+  const hasNext =
+    master_key_next_file !== undefined && (await isThere(files, master_key_next_file));
+  if (hsm !== undefined) {
+    try {
+      for (const { key, why, settle } of (await unwrapAll(config, machine)).all) {
+        if (key !== undefined) keys.push({ key, from: "hsm", settle });
+        if (why !== undefined) useless.push(why);
+      }
+    } catch (error) {
+      // A store that got a key from a file, since its token is broken, starts without the token.
+      if (!hasNext || !(error instanceof Fault)) throw error;
+      useless.push(error);
+    }
+  }
+  if (hasNext) {
     keys.push({ key: readMasterKey(master_key_next_file), from: "next_file", settle: settled });
   }
-  return keys;
+  return { keys, useless };
 }
 
 /** What is wrong with it is said when it is read. */
@@ -135,27 +153,74 @@ async function isThere(files: FileSystem, path: string): Promise<boolean> {
   return exists(files, path).catch(() => true);
 }
 
-async function unwrapped(
+/** A file with a wrapped master key: the key in it, or why it can't be had. */
+export interface Unwrapped {
+  readonly file: string;
+  /** Label of its wrapping key, where the file can be read. */
+  readonly label?: string | undefined;
+  /** The caller wipes it. */
+  readonly key?: Buffer;
+  readonly why?: Fault;
+  /** As {@link MasterKey.settle}. */
+  settle(): Promise<void>;
+}
+
+/**
+ * What lies wrapped beside the store, the next one last: each is opened for itself, at one login.
+ * @param byHand a person asks
+ * @throws Fault `hsm.*` if none can be had; `hsm.key` also if there is none
+ */
+export async function unwrapAll(
   config: MasterKeyConfig,
-  hsm: HsmTable,
   { clock, files, ask }: MasterKeyMachine,
-): Promise<MasterKey[]> {
+  byHand = false,
+): Promise<{ readonly token: Pick<HsmAnswered, "token" | "serial">; readonly all: Unwrapped[] }> {
   const wrapped = new WrappedFiles(files, config.km.state_dir);
-  const now = await wrapped.read(wrapped.path);
-  const next = await wrapped.read(wrapped.nextPath);
-  const there = [now, next].filter((one): one is Wrapped => one !== undefined);
-  if (there.length === 0) {
-    throw new Fault("hsm.key", "there is no wrapped master key yet: qkd-km hsm init", {
-      file: wrapped.path,
-    });
+  const found: { file: string; content?: Wrapped; why?: Fault }[] = [];
+  for (const file of [wrapped.path, wrapped.nextPath]) {
+    try {
+      const content = await wrapped.read(file);
+      if (content !== undefined) found.push({ file, content });
+    } catch (why) {
+      if (!(why instanceof Fault)) throw why;
+      found.push({ file, why });
+    }
   }
-  const request = hsmRequest(config, "open", { wrapped: there });
-  const { masterKeys } = await ask(request, hsm.answer_timeout, clock);
-  return there.map((one, i) => ({
-    key: masterKeys[i] as Buffer,
-    from: "hsm",
-    settle: () => (one === next ? wrapped.promote(one) : wrapped.dropNext()),
-  }));
+  const readable = found.filter((one) => one.content !== undefined);
+  const [first] = readable;
+  if (first === undefined) throw found[0]?.why ?? noneYet(wrapped.path);
+  const request = hsmRequest(config, "open", {
+    by_hand: byHand,
+    wrapped: readable.map(({ content }) => content as Wrapped),
+  });
+  const limit = config.store.hsm?.answer_timeout ?? 0;
+  const answered = await ask(request, limit, clock).catch((error) => {
+    throw of(first.file, error);
+  });
+  const { refused = [], masterKeys, token, serial } = answered;
+  const keys = [...masterKeys];
+  const all = found.map(({ file, content, why }): Unwrapped => {
+    const settle = () =>
+      file === wrapped.nextPath ? wrapped.promote(content as Wrapped) : wrapped.dropNext();
+    if (content === undefined) return { file, why: why as Fault, settle };
+    const label = content.key;
+    const no = refused.find(({ at }) => readable[at]?.file === file);
+    if (no !== undefined) {
+      return { file, label, why: of(file, new Fault("hsm.key", no.message, no.facts)), settle };
+    }
+    return { file, label, key: keys.shift() as Buffer, settle };
+  });
+  return { token: { token, serial }, all };
+}
+
+function noneYet(file: string): Fault {
+  return new Fault("hsm.key", "there is no wrapped master key yet: qkd-km hsm init", { file });
+}
+
+/** The same about a file; what is not about the key in it is about the token. */
+function of<E>(file: string, error: E): E | Fault {
+  if (!(error instanceof Fault) || error.code !== "hsm.key") return error;
+  return new Fault(error.code, error.message, { ...error.facts, file });
 }
 
 /**

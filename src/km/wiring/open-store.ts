@@ -1,5 +1,6 @@
 /** The key manager's folder, its records, its master key, and the store that it opens. */
 import type { Clock } from "../../base/clock.ts";
+import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import { lockFolder } from "../../host/disk/lock.ts";
@@ -60,6 +61,9 @@ export async function openStore(
   house.defer(() => opened.store.close());
   const parts = { config, store: opened.store, records, clock, log: log.child("store") };
   const masterKey = new MasterKeyOfStore(parts, found);
+  for (const why of found.useless ?? []) {
+    parts.log.warn(`a master key can't be had, and another opens the store: ${describe(why)}`);
+  }
   await masterKey.settle();
   onRekeyed = () => masterKey.done();
   const { segments, extents, groups, keys } = opened.damage;

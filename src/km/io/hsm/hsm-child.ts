@@ -38,10 +38,9 @@ function serve(request: HsmRequest, adopted: Buffer): { answer: HsmAnswer; keys:
   let wrapped: Wrapped | undefined;
   let madeKey = false;
   const about = aboutMasterKey(km);
+  let refused: HsmAnswer["refused"];
   if (request.act === "open") {
-    for (const one of request.wrapped) {
-      keys.push(token.open(mustFind(token, one.key), sealedOf(one, km), about));
-    }
+    refused = open(token, request, keys);
   } else {
     let key = token.findKey(keyLabel);
     if (key === undefined && request.make_key) {
@@ -58,10 +57,32 @@ function serve(request: HsmRequest, adopted: Buffer): { answer: HsmAnswer; keys:
   const answer = {
     ...named(token),
     ...(wrapped && { wrapped }),
+    ...(refused && { refused }),
     made_key: madeKey,
     keys: keys.length,
   };
   return { answer, keys };
+}
+
+/**
+ * @param keys those that open are added
+ * @returns what does not open, if anything does: one that is of no use must not hide another
+ * @throws Fault
+ */
+function open(token: Token, { wrapped, km }: HsmRequest, keys: Buffer[]): HsmAnswer["refused"] {
+  const faults: { readonly at: number; readonly fault: Fault }[] = [];
+  for (const [at, one] of wrapped.entries()) {
+    try {
+      keys.push(token.open(mustFind(token, one.key), sealedOf(one, km), aboutMasterKey(km)));
+    } catch (fault) {
+      if (!(fault instanceof Fault) || fault.code !== "hsm.key") throw fault;
+      faults.push({ at, fault });
+    }
+  }
+  const [first] = faults;
+  if (first === undefined) return undefined;
+  if (keys.length === 0) throw first.fault;
+  return faults.map(({ at, fault: { message, facts } }) => ({ at, message, facts }));
 }
 
 function named({ found }: Token): { token: string; serial: string } {

@@ -21,7 +21,7 @@ export const wrappedSchema = v.strictObject({
 export type Wrapped = v.InferOutput<typeof wrappedSchema>;
 
 export const requestSchema = v.strictObject({
-  /** `look`: is the token there, without a PIN; `open`: unwraps keys; `make`: draws one; `adopt`: wraps one. */
+  /** `look`: is the token there, without a PIN; `open`: unwraps keys, each for itself; `make`: draws one; `adopt`: wraps one. */
   act: v.picklist(["look", "open", "make", "adopt"]),
   module: text,
   token: v.optional(text),
@@ -38,12 +38,16 @@ export const requestSchema = v.strictObject({
 
 export type HsmRequest = v.InferOutput<typeof requestSchema>;
 
+const facts = v.record(v.string(), v.union([v.string(), v.number(), v.boolean()]));
+
 const answered = v.strictObject({
   token: text,
   serial: text,
   /** Of `make` and `adopt`: what lies beside the store from now on. */
   wrapped: v.optional(wrappedSchema),
   made_key: v.boolean(),
+  /** Of `open`, where some opened: which did not, as places in the request, and why (`hsm.key`). */
+  refused: v.optional(v.array(v.strictObject({ at: v.number(), message: text, facts }))),
   /** Keys that follow. */
   keys: v.number(),
 });
@@ -53,7 +57,7 @@ export const answerSchema = v.union([
   v.strictObject({
     code: v.picklist(["hsm.library", "hsm.token", "hsm.pin", "hsm.key", "hsm.io"]),
     message: text,
-    facts: v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])),
+    facts,
   }),
 ]);
 

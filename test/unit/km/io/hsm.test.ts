@@ -77,6 +77,9 @@ testWith(
       wrapped: [ofAnother],
       km: "km-b",
     });
+    const some = await ask("open", { wrapped: [{ ...wrapped, key: "gone" }, wrapped] });
+    t.deepEqual(some.masterKeys, made.masterKeys);
+    t.like(some.refused?.[0], { at: 0, facts: { key: "gone", token: "site" } });
     await ask("make", { make_key: true, key: "other" });
     await refused("hsm.key", /by another key/, "open", { wrapped: [{ ...wrapped, key: "other" }] });
     hsm.makeOpenKey("open");
