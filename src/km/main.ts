@@ -207,6 +207,7 @@ async function start(
     nextHops: (...ends) => controlled.nextHops(...ends),
     onFailure,
   });
+  records.attachRelays(relays);
 
   const delivery = KeyDelivery.make({
     config,

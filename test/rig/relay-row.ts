@@ -20,6 +20,8 @@ export interface RowRules {
   isMute?(from: string): boolean;
   mayPass?(me: string): boolean;
   mayKeep?(me: string): boolean;
+  /** How far the clock of a KM is ahead, ms. */
+  aheadMs?(me: string): number;
   /** The disk of a KM has no room for keys. */
   isFull?(me: string): boolean;
 }
@@ -49,8 +51,14 @@ export class RelayRow {
   readonly told: (RelayTold & { readonly me: string })[] = [];
   /** By KM: what waits for its match. */
   readonly kept = new Map<string, Buffer>();
+  /** By KM: when the relay of that began, as it was told. */
+  readonly times = new Map<string, number>();
   /** KMs that were told that a relay is void. */
   readonly dropped: string[] = [];
+  /** Called while a KM stores a key. */
+  onKeep: (me: string) => void = () => {};
+  /** IDs of all relays, in hexadecimal, in the order in which a pad was first lent for them. */
+  readonly relays: string[] = [];
   readonly odd: string[] = [];
   lentBytes = 0;
   now = 0;
@@ -65,7 +73,7 @@ export class RelayRow {
         me,
         link: (peer) => this.#links.get(`${me} ${peer}`),
         now: () => this.now,
-        wall: () => this.now,
+        wall: () => this.now + (rules.aheadMs?.(me) ?? 0),
         random: randomBytes,
         keyBits: (length, done) => done(randomBytes(length)),
         mayPass: () => rules.mayPass?.(me) ?? true,
@@ -88,6 +96,8 @@ export class RelayRow {
         if (why !== undefined) return this.#soon(() => done(why));
         const [id, bytes] = [randomBytes(16), randomBytes(length)];
         this.lentBytes += length;
+        const relay = use.slice("relay ".length);
+        if (!this.relays.includes(relay)) this.relays.push(relay);
         this.#lent.set(`${me} ${peer} ${id.toString("hex")}`, { use, bytes: Buffer.from(bytes) });
         this.#soon(() => done({ id, bytes }));
       },
@@ -102,9 +112,11 @@ export class RelayRow {
         if (!(rules.isMute?.(me) ?? false)) this.say(me, peer, message);
       },
       release: () => {},
-      keep: ({ bytes }: RelayedKey, done) => {
+      keep: ({ bytes, time }: RelayedKey, done) => {
         const isFull = rules.isFull?.(me) ?? false;
         if (!isFull) this.kept.set(me, Buffer.from(bytes));
+        this.times.set(me, time);
+        this.#soon(() => this.onKeep(me));
         this.#soon(() => done(!isFull));
       },
       drop: () => void this.dropped.push(me),
@@ -144,19 +156,33 @@ export class RelayRow {
     for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift()) next();
   }
 
+  desk(km: string): RelayDesk {
+    return this.#desks.get(km) as RelayDesk;
+  }
+
+  /** Begins a relay; all happens that needs no time. */
+  begin(
+    from: string,
+    to: string,
+    order: Omit<RelayOrder, "far">,
+    done: (end: RelayEnd) => void,
+  ): void {
+    const far = this.#links.get(`${from} ${to}`) as RelayLink;
+    this.desk(from).begin({ far, ...order }, done);
+    this.settle();
+  }
+
   /** Relays one key, and lets time pass until its source knows how it ended. */
   relay(
     from: string,
     to: string,
     order: Omit<RelayOrder, "far">,
   ): { readonly end: RelayEnd; readonly ms: number } {
-    const far = this.#links.get(`${from} ${to}`) as RelayLink;
     let ended: { end: RelayEnd } | undefined;
     const begun = this.now;
-    this.#desks.get(from)?.begin({ far, ...order }, (end) => {
+    this.begin(from, to, order, (end) => {
       ended = { end };
     });
-    this.settle();
     while (ended === undefined) this.tick();
     const ms = this.now - begun;
     this.settle();

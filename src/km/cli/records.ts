@@ -251,10 +251,15 @@ function inExtents(numbers: readonly number[]): string {
 
 export function givenUpText(done: GivenUp): string {
   const { dropped_keys, void_extents, void_bits, left_keys, link_up } = done;
+  // A key manager that still runs older software does not say.
+  const { ended_relays = 0 } = done;
   const lines = [
     `void at ${link_up ? "both ends" : "this end"}: ${bytes(void_bits / 8)} of ${count(void_extents, "extent")}`,
     `dropped from the buffer: ${count(dropped_keys, "QKD-key")}`,
   ];
+  if (ended_relays > 0) {
+    lines.push(`ended while the key was on its way: ${count(ended_relays, "relay")}`);
+  }
   if (!link_up) {
     lines.push(
       ...wrap(

@@ -119,9 +119,11 @@ export interface Affected {
 export interface GivenUp {
   readonly affected: Affected;
   readonly dropped_keys: number;
+  /** Relays of keys of this link that were under way, and came to nothing. */
+  readonly ended_relays: number;
   readonly void_extents: number;
   readonly void_bits: number;
-  /** QKD-keys that a batch under way has, and keys that are being prepared: the order has to be given again. */
+  /** QKD-keys that a batch under way has or that are being stored, and keys that are being prepared: the order has to be given again. */
   readonly left_keys: number;
   /** Whether the other KM is there. If not, it does the same as soon as it is. */
   readonly link_up: boolean;

@@ -1,7 +1,7 @@
 /** All relays of a key manager: those that it begins, passes on, collects, and takes. Pure. */
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import { RelayNode } from "./node.ts";
-import type { RelayLink, RelayWorld } from "./ports.ts";
+import type { EndedRelays, RelayLink, RelayUnderWay, RelayWorld } from "./ports.ts";
 import { type RelayEnd, type RelayOrder, RelaySource } from "./source.ts";
 
 export class RelayDesk {
@@ -44,6 +44,25 @@ export class RelayDesk {
     if (message.type === "relayVoid") return this.#node.heardVoid(from, message.relay);
     if (this.#source.heardRelayed(from, message) || this.#node.heardRelayed(from, message)) return;
     this.#world.odd("relayed");
+  }
+
+  /**
+   * Keys of a pair are given up: its relays that began up to a time, and are not over, come to nothing.
+   * @param far KM ID of the other end @param to ms since 1970 UTC
+   */
+  giveUpTo(far: string, to: number): EndedRelays {
+    this.#node.refuse(far, to);
+    return this.#giveUp((one) => one.far === far && one.begun <= to);
+  }
+
+  /** Ends those of these relays that are not over. @param relays 16 bytes each, in hexadecimal */
+  giveUpNamed(relays: ReadonlySet<string>): EndedRelays {
+    return this.#giveUp(({ relay }) => relays.has(relay));
+  }
+
+  #giveUp(which: (relay: RelayUnderWay) => boolean): EndedRelays {
+    const [own, others] = [this.#source.giveUp(which), this.#node.giveUp(which)];
+    return { ended: own.ended + others.ended, storing: own.storing + others.storing };
   }
 
   /** The session with a KM ended. */

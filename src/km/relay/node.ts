@@ -9,8 +9,10 @@ import { Gathering } from "./gathering.ts";
 import { keyOfHop, passOn, unsentOf } from "./passing.ts";
 import {
   destinationOf,
+  type EndedRelays,
   type RelayLink,
   type RelayRole,
+  type RelayUnderWay,
   type RelayWorld,
   sourceOf,
   useOfRelay,
@@ -35,6 +37,8 @@ interface UnderWay {
   readonly gathering: Gathering | undefined;
   readonly begun: number;
   readonly deadline: number;
+  /** Its key is being stored here. */
+  isStoring?: boolean;
   /** Who else is told how it ended. */
   readonly done?: (end: RelayEnd) => void;
 }
@@ -66,6 +70,8 @@ export class RelayNode {
   readonly #world: RelayWorld;
   readonly #withinMs: number;
   readonly #underWay = new Map<string, UnderWay>();
+  /** By their source: keys of relays that began up to then are given up (ms since 1970 UTC); until when one may still come. */
+  readonly #givenUp = new Map<string, { readonly to: number; readonly until: number }>();
   #bytes = 0;
 
   /** @param withinMs its source gives a relay up after this */
@@ -131,11 +137,9 @@ export class RelayNode {
       wipeMemory(claimed);
       const { length } = key;
       const empty = Buffer.alloc(0);
-      const head = { relay, scheme: "case-1", step: "hop", path, length } as const;
-      const message: Relay = {
-        ...head,
-        ...{ type: "relay", at: 0, pad, time: Math.floor(wall()), body: empty, tag: empty },
-      };
+      const time = Math.floor(wall());
+      const head = { relay, scheme: "case-1", step: "hop", path, time, length } as const;
+      const message: Relay = { ...head, type: "relay", at: 0, pad, body: empty, tag: empty };
       const one: UnderWay = {
         message,
         path,
@@ -178,6 +182,7 @@ export class RelayNode {
       ? this.#world.mayKeep(source, message.scheme)
       : this.#world.mayPass(source, destination, !message.path.includes(this.#world.me));
     if (!may) return "policy";
+    if (ends && this.#isGivenUp(source, message.time)) return "refused";
     return this.#isFull(message.length) ? "busy" : undefined;
   }
 
@@ -268,6 +273,7 @@ export class RelayNode {
       wipeMemory(bytes);
       return this.#end(name, one, "route", me);
     }
+    one.isStoring = true;
     far.keep({ relay, scheme, bytes, time }, (stored) => {
       this.#end(name, one, stored ? undefined : "full", me);
     });
@@ -326,6 +332,32 @@ export class RelayNode {
     }
     from.drop(relay);
     from.release(relay);
+  }
+
+  /** Ends relays whose keys an operator gave up; their sources are told. */
+  giveUp(which: (relay: RelayUnderWay) => boolean): EndedRelays {
+    let [ended, storing] = [0, 0];
+    for (const [relay, one] of [...this.#underWay]) {
+      const far = one.role === "destination" ? sourceOf(one.message) : undefined;
+      if (!which({ relay, far, begun: one.message.time })) continue;
+      if (one.isStoring) storing++;
+      else ended++;
+      this.#end(relay, one, "refused", this.#world.me);
+    }
+    return { ended, storing };
+  }
+
+  /**
+   * What a source began up to a time is not kept, also where its first message has not come yet.
+   * @param to ms since 1970 UTC, by the clock of the source
+   */
+  refuse(source: string, to: number): void {
+    this.#givenUp.set(source, { to, until: this.#world.now() + this.#withinMs });
+  }
+
+  #isGivenUp(source: string, begun: number): boolean {
+    const order = this.#givenUp.get(source);
+    return order !== undefined && this.#world.now() < order.until && begun <= order.to;
   }
 
   /** A session ended: what waits for an answer over it comes to nothing. */

@@ -99,11 +99,20 @@ function passUnder(
   sendRelay(world, to, unsentOf(message, "xor", at + 1), deadline, () => sum, over);
 }
 
-/** The same relay, as this KM sends it on. */
+/** The same relay, as this KM sends it on: with the time of its source, by which both ends know its key. */
 export function unsentOf(
-  { relay, scheme, path, collector, length }: Relay,
+  { relay, scheme, path, collector, time, length }: Relay,
   step: Relay["step"],
   at: number,
 ): Unsent {
-  return { relay, scheme, step, path, at, length, ...(collector !== undefined && { collector }) };
+  return {
+    relay,
+    scheme,
+    step,
+    path,
+    at,
+    time,
+    length,
+    ...(collector !== undefined && { collector }),
+  };
 }

@@ -47,8 +47,26 @@ export interface RelayedKey {
   readonly relay: Buffer;
   readonly scheme: RelayScheme;
   readonly bytes: Buffer;
-  /** When it was relayed, ms since 1970 UTC by the clock of its source. */
+  /** When its relay began, ms since 1970 UTC by the clock of its source: the same at both ends. */
   readonly time: number;
+}
+
+/** A relay of which it is not known yet whether both ends have its key. */
+export interface RelayUnderWay {
+  /** 16 bytes in hexadecimal. */
+  readonly relay: string;
+  /** KM ID of the other end; undefined: this KM is no end of it. */
+  readonly far: string | undefined;
+  /** ms since 1970 UTC by the clock of its source; by this KM's where it only passes it on. */
+  readonly begun: number;
+}
+
+/** Relays under way whose keys were given up. */
+export interface EndedRelays {
+  /** They came to nothing. */
+  readonly ended: number;
+  /** Keys that are just being stored: they wait for their match in a moment, and can be given up then. */
+  readonly storing: number;
 }
 
 export type RelayRole = "source" | "transit" | "destination" | "collector";

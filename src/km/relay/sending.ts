@@ -9,12 +9,12 @@ import { padBytes, tagKey } from "./scheme.ts";
 const noTag = Buffer.alloc(macBytes);
 
 /** A message without what its pad makes of it. */
-export type Unsent = Omit<Relay, "type" | "pad" | "time" | "body" | "tag">;
+export type Unsent = Omit<Relay, "type" | "pad" | "body" | "tag">;
 
 /** Lends the pad of a message, of which no more is known yet. @param done once */
 export function lendPad(
   link: RelayLink | undefined,
-  { relay, scheme, step, length }: Unsent,
+  { relay, scheme, step, length }: Pick<Unsent, "relay" | "scheme" | "step" | "length">,
   deadline: number,
   done: (pad: Pad | RelayFailure) => void,
 ): void {
@@ -29,7 +29,7 @@ export function lendPad(
  * @param bodyOf of the pad: both are wiped when this returns @returns why it is not on its way
  */
 export function sendUnder(
-  { now, wall }: Pick<RelayWorld, "now" | "wall">,
+  { now }: Pick<RelayWorld, "now">,
   link: RelayLink,
   unsent: Unsent,
   deadline: number,
@@ -43,7 +43,6 @@ export function sendUnder(
       type: "relay",
       ...unsent,
       pad: pad.id,
-      time: Math.floor(wall()),
       body,
       tag: noTag,
     };
@@ -64,7 +63,7 @@ export function sendUnder(
  * @param done when it is on its way, or why it is not
  */
 export function sendRelay(
-  world: Pick<RelayWorld, "now" | "wall">,
+  world: Pick<RelayWorld, "now">,
   link: RelayLink | undefined,
   unsent: Unsent,
   deadline: number,

@@ -5,7 +5,7 @@
  */
 import { wipeMemory } from "../../port/key.ts";
 import type { Relayed, RelayFailure, RelayScheme } from "../../wire/kx/relay-messages.ts";
-import type { RelayLink, RelayTold, RelayWorld } from "./ports.ts";
+import type { EndedRelays, RelayLink, RelayTold, RelayUnderWay, RelayWorld } from "./ports.ts";
 import { bodyKey, copyOf, isBare, sealHop } from "./scheme.ts";
 import { lendPad, sendRelay, type Unsent } from "./sending.ts";
 
@@ -30,6 +30,7 @@ interface Begun {
   readonly path: readonly string[];
   readonly begun: number;
   readonly deadline: number;
+  /** ms since 1970 UTC */
   readonly time: number;
   key: Buffer | undefined;
   /** Its key waits for the word of a controller, and not for that of the destination. */
@@ -51,6 +52,8 @@ export class RelaySource {
   readonly #world: RelayWorld;
   readonly #withinMs: number;
   readonly #begun = new Map<string, Begun>();
+  /** Both ends have their keys, and they are not durable here yet. */
+  readonly #storing = new Set<Begun>();
 
   constructor(world: RelayWorld, withinMs: number) {
     this.#world = world;
@@ -71,7 +74,7 @@ export class RelaySource {
       path: [me, ...order.via, order.far.peer],
       begun: now(),
       deadline: now() + this.#withinMs,
-      time: wall(),
+      time: Math.floor(wall()),
       key: undefined,
       done,
     };
@@ -91,7 +94,7 @@ export class RelaySource {
   }
 
   #send(one: Begun): void {
-    const { relay, path, deadline, order } = one;
+    const { relay, path, deadline, order, time } = one;
     const { scheme, collector, length } = order;
     const unsent: Unsent = {
       relay,
@@ -99,6 +102,7 @@ export class RelaySource {
       step: "hop",
       path,
       at: 0,
+      time,
       length,
       ...(collector !== undefined && { collector }),
     };
@@ -130,7 +134,7 @@ export class RelaySource {
       path,
       begun: now(),
       deadline: now() + reservedMs,
-      time: wall(),
+      time: Math.floor(wall()),
       key: undefined,
       isReserved: true,
       done: (end) => {
@@ -140,7 +144,7 @@ export class RelaySource {
     };
     this.#begun.set(relay.toString("hex"), one);
     const { scheme, length } = order;
-    const unsent: Unsent = { relay, scheme, step: "hop", path, at: 0, length };
+    const unsent = { relay, scheme, step: "hop", length } as const;
     const first = this.#world.link(path[1] as string);
     lendPad(first, unsent, now() + this.#withinMs, (pad) => {
       if (typeof pad === "string") return this.#end(one, { failure: pad, at: me });
@@ -180,7 +184,9 @@ export class RelaySource {
     if (bytes === undefined) return this.#world.odd("relayed");
     one.key = undefined;
     this.#begun.delete(relay.toString("hex"));
+    this.#storing.add(one);
     order.far.keep({ relay, scheme: order.scheme, bytes, time }, (stored) => {
+      this.#storing.delete(one);
       if (!stored) order.far.send({ type: "relayVoid", relay });
       this.#tell(one, stored ? undefined : { failure: "full", at: this.#world.me });
     });
@@ -209,6 +215,15 @@ export class RelaySource {
     };
     this.#world.tell(told);
     one.done(end);
+  }
+
+  /** Ends relays whose keys an operator gave up. */
+  giveUp(which: (relay: RelayUnderWay) => boolean): EndedRelays {
+    const isOf = ({ relay, order, time }: Begun) =>
+      which({ relay: relay.toString("hex"), far: order.far.peer, begun: time });
+    const found = [...this.#begun.values()].filter(isOf);
+    for (const one of found) this.#end(one, { failure: "refused", at: this.#world.me });
+    return { ended: found.length, storing: [...this.#storing].filter(isOf).length };
   }
 
   /** A session ended: what went over it may never be answered. */

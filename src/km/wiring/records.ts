@@ -16,6 +16,7 @@ import type { LifeRecord } from "../records/record.ts";
 import { receivedStep, StorySearch } from "../records/story.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
 import type { LeftOver } from "./left-over.ts";
+import type { Relays } from "./relays.ts";
 
 /** Extents that are given up in one transaction. */
 const atOnce = 500;
@@ -47,6 +48,7 @@ export class KmRecords {
   readonly #links = new Map<string, LinkOfRecords>();
   readonly #attached = new Map<string, Attached>();
   #leftOver: LeftOver | undefined;
+  #relays: Pick<Relays, "giveUpTo"> | undefined;
 
   /** @throws Fault `km_store.io` */
   static async open(config: RecordTables, clock: Clock, log: Log): Promise<KmRecords> {
@@ -91,6 +93,11 @@ export class KmRecords {
   /** What waits of modules that are not configured: searches and orders reach it, too. */
   attachLeftOver(leftOver: LeftOver): void {
     this.#leftOver = leftOver;
+  }
+
+  /** Keys that are just being relayed: orders reach them, too. */
+  attachRelays(relays: Pick<Relays, "giveUpTo">): void {
+    this.#relays = relays;
   }
 
   leftOverDropped(reason: string, ids: Buffer, runs: readonly Run[]): void {
@@ -194,7 +201,7 @@ export class KmRecords {
     if (link === undefined) return undefined;
     const to = asked.to ?? this.#clock.wall();
     let affected: Affected | undefined;
-    const sum = { dropped_keys: 0, void_extents: 0, void_bits: 0, left_keys: 0 };
+    const sum = { dropped_keys: 0, ended_relays: 0, void_extents: 0, void_bits: 0, left_keys: 0 };
     for (let round = 0; round < rounds; round++) {
       if (round > 0) await delay(this.#clock, roundMs);
       await this.#flush();
@@ -208,10 +215,13 @@ export class KmRecords {
         (number) => state.free(number) > 0 || prepared.has(number),
       );
       if (round === 0 || numbers.length > 0) await this.#order(name, period, by, numbers);
+      // First those that are no key yet: what is stored of them meanwhile is in the buffer next.
+      const { ended = 0, storing = 0 } = this.#relays?.giveUpTo(link.kms[1], to) ?? {};
       const { dropped, inBatch } = link.core.revokeWaiting(period);
+      sum.ended_relays += ended;
       await new Promise<void>((resolve) => link.core.settled(resolve));
       sum.dropped_keys += dropped + ((await this.#leftOver?.giveUp(period)) ?? 0);
-      sum.left_keys = inBatch;
+      sum.left_keys = inBatch + storing;
       for (let at = 0; at < numbers.length; at += atOnce) {
         const one = await revoke(link.core, numbers.slice(at, at + atOnce));
         sum.void_extents += one.extents;

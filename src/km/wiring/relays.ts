@@ -18,7 +18,7 @@ import { RelayDesk } from "../relay/desk.ts";
 import { schemeOf } from "../relay/modules.ts";
 import { RelayPair } from "../relay/pair.ts";
 import type { TellRelay } from "../relay/pair-parts.ts";
-import type { RelayTold, RelayWorld } from "../relay/ports.ts";
+import type { EndedRelays, RelayTold, RelayWorld } from "../relay/ports.ts";
 import { classOf } from "../relay/scheme.ts";
 import type { ReservedKey } from "../relay/source.ts";
 import { freeOf } from "../store/regions.ts";
@@ -182,6 +182,16 @@ export class Relays {
     this.#parts.log.info("keys are relayed on an order", { link, bits, by });
     pair.order(Math.ceil(bits / 8));
     return true;
+  }
+
+  /** See {@link RelayDesk.giveUpTo}. */
+  giveUpTo(far: string, to: number): EndedRelays {
+    return this.#desk.giveUpTo(far, to);
+  }
+
+  /** See {@link RelayDesk.giveUpNamed}. */
+  giveUpNamed(relays: ReadonlySet<string>): EndedRelays {
+    return this.#desk.giveUpNamed(relays);
   }
 
   /** What is relayed to a KM. */

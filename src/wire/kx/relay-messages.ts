@@ -24,7 +24,7 @@ export interface Relay {
   readonly collector?: string;
   /** Place of the sender in the path; of a collector 0. */
   readonly at: number;
-  /** When it was sent, ms since 1970 UTC by the sender's clock. */
+  /** When the relay began, ms since 1970 UTC by the clock of its source. */
   readonly time: number;
   /** Bytes of the relayed key. */
   readonly length: number;

@@ -60,6 +60,7 @@ test("what was given up is told, and what is left to do", (t) => {
   const done = {
     affected,
     dropped_keys: 1,
+    ended_relays: 0,
     void_extents: 2,
     void_bits: 8_192,
     left_keys: 0,
@@ -69,6 +70,7 @@ test("what was given up is told, and what is left to do", (t) => {
     givenUpText(done),
     "void at both ends: 1.0 KiB of 2 extents\ndropped from the buffer: 1 QKD-key\n",
   );
+  t.regex(givenUpText({ ...done, ended_relays: 2 }), /^ended while .* on its way: 2 relays$/m);
   const left = givenUpText({ ...done, left_keys: 1 });
   t.regex(left, /^1 key is in a batch or an offer that is under way/m);
   t.regex(givenUpText({ ...done, left_keys: 2 }), /^2 keys are in a batch/m);

@@ -43,6 +43,7 @@ function ports(): KmPorts & { readonly asked: string[] } {
         void_extents: 1,
         void_bits: 512,
         left_keys: 0,
+        ended_relays: 0,
         link_up: true,
       };
       return isKnown(link) ? { affected, ...gone } : undefined;
