@@ -24,6 +24,7 @@ import type { Topic } from "../mqtt/topic.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
 import * as payloads from "./payloads.ts";
+import { type Retained, RetainedTopics, retainedPause } from "./retained.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 import { type CommonNames, responseTopic, topics } from "./topics.ts";
 
@@ -91,16 +92,11 @@ const mostResults = 32;
 /** Event identifiers are boot × this + sequence. */
 const sequences = 2 ** 32;
 
-interface Retained extends Outgoing {
-  /** Called when the broker has it. */
-  readonly then?: () => void;
-}
-
 export abstract class ManagerLink {
   readonly #options: LinkOptions;
   readonly #identity: Identity;
-  /** Retained messages that the broker of the connection at hand was not given yet, by topic. */
-  readonly #dirty = new Map<string, Retained>();
+  /** What the broker of the connection at hand is to have. */
+  readonly #retained: RetainedTopics;
   readonly #results: Outgoing[] = [];
   readonly #streams: Stream[];
   #alarms: AlarmTopics | undefined;
@@ -115,6 +111,7 @@ export abstract class ManagerLink {
     this.#options = options;
     this.#identity = identity;
     const { outbox, streams = [], clock, log } = options;
+    this.#retained = new RetainedTopics(clock, () => this.#pump());
     const topic = identity.names.event;
     const events = { name: "events", source: outbox, topic, kind: topics.event };
     this.#streams = [events, ...streams].map((stream) => new Stream({ ...stream, clock, log }));
@@ -140,8 +137,7 @@ export abstract class ManagerLink {
     this.#alarms =
       alarms &&
       new AlarmTopics(alarms, names.alarm, payload, (topic, bytes, then) => {
-        this.#dirty.delete(topic);
-        this.#dirty.set(topic, { topic, payload: bytes, kind: topics.alarm, then });
+        this.#retained.set({ topic, payload: bytes, kind: topics.alarm, then });
         this.#pump();
       });
     this.#timer = every(clock, telemetryInterval, () => this.#report());
@@ -167,6 +163,7 @@ export abstract class ManagerLink {
   /** Reports no more. Any number of times. */
   stop(): void {
     this.#timer?.cancel();
+    this.#retained.stop();
     for (const stream of this.#streams) stream.stop();
   }
 
@@ -232,7 +229,7 @@ export abstract class ManagerLink {
     log.info("broker connected", { url, ...(keyExchange && { key_exchange: keyExchange }) });
     this.#session = session;
     for (const stream of this.#streams) stream.rewind();
-    this.#dirty.clear();
+    this.#retained.clear();
     if (this.#commands !== undefined) {
       session.subscribe([names.commands], {
         refused: (why) => log.warn("broker lets no commands through", { url, why }),
@@ -281,12 +278,12 @@ export abstract class ManagerLink {
         };
         void session.ended.then(then);
         // Nothing else goes before it; what is left of the events stays in the outbox.
-        this.#dirty.clear();
-        this.#dirty.set(topic, { topic, kind: topics.status, payload, then });
+        this.#retained.clear();
+        this.#retained.set({ topic, kind: topics.status, payload, then });
         this.#pump();
       });
-      // A broker that had no room for it still says `online`: its will must go out.
-      told = !this.#dirty.has(topic);
+      // A broker that had no room for it, or refused it, still says `online`: its will must go out.
+      told = !this.#retained.waits(topic);
     }
     await session.close(told);
   }
@@ -323,7 +320,7 @@ export abstract class ManagerLink {
 
   #retain({ topic, kind, payload }: Message): void {
     const bytes = this.#encode(payload);
-    if (bytes !== undefined) this.#dirty.set(topic, { topic, kind, payload: bytes });
+    if (bytes !== undefined) this.#retained.set({ topic, kind, payload: bytes });
   }
 
   /** Gives the broker what it has room for: states first, results, then what comes in order. */
@@ -331,26 +328,42 @@ export abstract class ManagerLink {
     const session = this.#session;
     if (session === undefined) return;
     while (session.room > 0) {
-      const retained = this.#dirty.values().next().value;
+      const retained = this.#retained.next();
       if (retained !== undefined) {
-        this.#dirty.delete(retained.topic);
-        this.#send(session, retained, retained.then);
+        this.#sendRetained(session, retained);
         continue;
       }
       const result = this.#results.shift();
-      if (result !== undefined) this.#send(session, result);
+      if (result !== undefined) this.#sendResult(session, result);
       else if (!this.#streams.some((stream) => stream.send(session, () => this.#pump()))) return;
     }
   }
 
-  #send(session: MqttSession, message: Outgoing, then?: () => void): void {
+  #sendRetained(session: MqttSession, message: Retained): void {
+    const { topic } = message;
     session.send(message, {
       acknowledged: () => {
-        then?.();
+        this.#retained.done(message);
+        message.then?.();
         this.#pump();
       },
+      refused: (why, forever) => {
+        const { log } = this.#options;
+        if (forever) {
+          if (this.#retained.drop(message, why)) log.warn("broker refuses a state", { topic, why });
+        } else if (this.#retained.refused(message, why)) {
+          log.warn("broker refuses a state: it waits", { topic, why, retry_ms: retainedPause });
+        }
+        this.#pump();
+      },
+    });
+  }
+
+  #sendResult(session: MqttSession, message: Outgoing): void {
+    session.send(message, {
+      acknowledged: () => this.#pump(),
       refused: (why) => {
-        this.#options.log.warn("broker refuses a message", { topic: message.topic, why });
+        this.#options.log.warn("broker refuses a result", { topic: message.topic, why });
         this.#pump();
       },
     });
