@@ -4,6 +4,7 @@
  * once; a repeat is answered that it was interrupted.
  */
 
+import { type Allowance, Bucket } from "../../base/bucket.ts";
 import { type Clock, clockPlausible, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -36,23 +37,28 @@ export interface DeskOptions<Table extends CommandTable> {
 const mostWaiting = 8;
 /** A command is carried out within this time, ms, where its table says nothing else. */
 const deadline = 30_000;
-/** Events about refusals: so many at once, and one more each `refillMs`; the others are counted. */
-const mostRefusals = 20;
-const refillMs = 10_000;
+/** Refusals that are told, in the log and as events; the others are counted. */
+const refusals: Allowance = { burst: 20, refillMs: 10_000 };
+
+/** Refusals of one sort: so many are told. */
+interface Told {
+  readonly bucket: Bucket;
+  unsaid: number;
+}
 
 export class CommandHandler<Table extends CommandTable> implements CommandPort {
   readonly #options: DeskOptions<Table>;
   readonly #memory: CommandMemory;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
-  #tokens = mostRefusals;
-  #refilled: number;
-  #unsaid = 0;
+  /** Of what a known key has signed, and of the rest: a flood of that must not hide the first. */
+  readonly #told: Readonly<Record<"signed" | "unsigned", Told>>;
 
   constructor(options: DeskOptions<Table>) {
     this.#options = options;
     this.#memory = options.authority.memory;
-    this.#refilled = options.clock.now();
+    const told = () => ({ bucket: new Bucket(refusals, options.clock.now()), unsaid: 0 });
+    this.#told = { signed: told(), unsigned: told() };
   }
 
   get available(): readonly string[] {
@@ -126,37 +132,27 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
     const { refused, keyId, id, earlier } = verdict;
     const { clock, log, onEvent, onIntruder } = this.#options;
     if (unauthenticated.includes(refused) || refused === "not_permitted") onIntruder(refused);
-    // Thousands of invalid messages fill neither the outbox nor the log.
-    if (!this.#mayTell()) {
-      this.#unsaid++;
-      return;
-    }
     // The topic is anybody's text until its command is known to be one.
     const command = /^[a-z][a-z0-9_]{0,31}$/.test(topic) ? topic : "unknown";
-    const facts = {
-      command,
-      reason: refused,
-      ...(keyId !== undefined && { key: keyId }),
-      ...(id !== undefined && { id }),
-      ...(this.#unsaid > 0 && { unsaid: this.#unsaid }),
-    };
-    this.#unsaid = 0;
-    log.warn("command refused", facts);
-    onEvent({ type: "command_refused", at: clock.wall(), facts });
+    const told = this.#told[keyId === undefined ? "unsigned" : "signed"];
+    const isTold = told.bucket.take(clock.now());
+    if (isTold) {
+      const facts = {
+        command,
+        reason: refused,
+        ...(keyId !== undefined && { key: keyId }),
+        ...(id !== undefined && { id }),
+        ...(told.unsaid > 0 && { unsaid: told.unsaid }),
+      };
+      told.unsaid = 0;
+      log.warn("command refused", facts);
+      onEvent({ type: "command_refused", at: clock.wall(), facts });
+    } else told.unsaid++;
+    // Thousands of invalid messages fill neither outbox nor log, and get no answers. A manager always
+    // gets one: it may be asking what became of its command.
+    if (!isTold && keyId === undefined) return;
     const more = { ...(id !== undefined && { id }), ...(earlier !== undefined && { earlier }) };
     reply(this.#result(command, { status: "refused", reason: refused, ...more }));
-  }
-
-  #mayTell(): boolean {
-    const now = this.#options.clock.now();
-    const earned = Math.floor((now - this.#refilled) / refillMs);
-    if (earned > 0) {
-      this.#tokens = Math.min(mostRefusals, this.#tokens + earned);
-      this.#refilled += earned * refillMs;
-    }
-    if (this.#tokens === 0) return false;
-    this.#tokens--;
-    return true;
   }
 
   #result(command: string, what: object): object {

@@ -89,6 +89,8 @@ export interface CommonSubjects {
 const goodbyeTimeout = 500;
 /** Results that wait for the broker; beyond that they are dropped, their events are not. */
 const mostResults = 32;
+/** Of those, refusals: a command that is sent again and again must not keep out what was carried out. */
+const mostRefusals = 16;
 /** Event identifiers are boot × this + sequence. */
 const sequences = 2 ** 32;
 
@@ -306,7 +308,8 @@ export abstract class ManagerLink {
     const command = topic.slice(prefix.length);
     this.#commands?.submit({ command, payload, retained: retain }, (result) => {
       const bytes = this.#encode(result);
-      if (bytes === undefined || this.#results.length >= mostResults) return;
+      const most = "status" in result && result.status === "refused" ? mostRefusals : mostResults;
+      if (bytes === undefined || this.#results.length >= most) return;
       const to = responseTopic(asked, this.#options.base) ?? names.result(command);
       this.#results.push({ topic: to, payload: bytes, kind: topics.result, correlation });
       this.#pump();

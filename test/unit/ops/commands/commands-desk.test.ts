@@ -330,7 +330,8 @@ test("10,000 replayed, expired, forged and reordered commands: none is carried o
     if (n === 5_000) bench.restart(2);
   }
   t.is(bench.executed.length, 51);
-  t.true(bench.events.length - events <= 41, "refusals do not fill the outbox");
+  // Twice 20 of each sort: it was started anew.
+  t.true(bench.events.length - events <= 81, "refusals do not fill the outbox");
 });
 
 test("a public key is checked when the configuration is read", (t) => {
