@@ -31,6 +31,8 @@ export class CommandBench {
   readonly intruders: string[] = [];
   saved: Record<string, KeyMemory> = {};
   saves = 0;
+  /** As in `StateStore`: what goes with the next write of anything. */
+  unsaved: Record<string, KeyMemory> = {};
   /** The chassis is open. */
   contactOpen = false;
   /** The disk fails. */
@@ -118,6 +120,7 @@ export class CommandBench {
       execute: (order, by) => execute(order, by, ports),
       save: async (commands) => {
         this.saves++;
+        this.unsaved = commands;
         if (this.diskFull) throw new Fault("state.io", "full");
         this.saved = commands;
       },

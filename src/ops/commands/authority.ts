@@ -46,7 +46,7 @@ export type Refusal =
   | "retained"
   /** Too many commands wait. */
   | "busy"
-  /** It could not be recorded that it was carried out. */
+  /** It could not be recorded, so it was not carried out; the same command may be sent again. */
   | "state_unavailable";
 
 /** Refusals of what no known key has signed. */

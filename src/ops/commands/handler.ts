@@ -16,7 +16,7 @@ import {
   type Refused,
   unauthenticated,
 } from "./authority.ts";
-import { type CommandMemory, inProgress, type KeyMemory } from "./memory.ts";
+import type { CommandMemory, KeyMemory } from "./memory.ts";
 import type { CommandMessage, CommandPort, Outcome } from "./port.ts";
 import type { CommandTable, OrderOf } from "./table.ts";
 
@@ -24,7 +24,7 @@ export interface DeskOptions<Table extends CommandTable> {
   readonly authority: Authority<Table>;
   /** Never rejects. @param by the key ID of who gave it */
   readonly execute: (order: OrderOf<Table>, by: string) => Promise<Outcome>;
-  /** Makes the memory durable. @throws Fault `state.io` */
+  /** Makes the memory durable. @throws Fault `state.io`; it goes with the next write then */
   readonly save: (commands: Record<string, KeyMemory>) => Promise<void>;
   readonly onEvent: (event: NodeEvent) => void;
   /** A command came with an unknown key, or with one that may not give it. */
@@ -80,7 +80,7 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
       return this.#refuse(topic, { refused: "busy", keyId, id }, reply);
     this.#waiting++;
     // At once: the same command may come again before this one is on disk.
-    this.#memory.note(keyId, id, counter, inProgress);
+    this.#memory.begin(keyId, id, counter);
     this.#last = this.#last
       .then(() => this.#carryOut(verdict, reply))
       .finally(() => this.#waiting--);
@@ -94,15 +94,19 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   async #carryOut(accepted: Accepted<Table>, reply: (result: object) => void): Promise<void> {
     const { clock, log, execute, onEvent, authority } = this.#options;
     const { keyId, request, order } = accepted;
-    const { id, command, counter } = request;
+    const { id, command } = request;
     try {
       await this.#save();
     } catch {
+      // It was not begun: once the disk is there again it can be sent again. What was not written goes
+      // with the next write of the state, which must not tell that it was begun either.
+      this.#memory.withdraw(keyId, id);
+      void this.#save().catch(() => {});
       return this.#refuse(command, { refused: "state_unavailable", keyId, id }, reply);
     }
     // It may have waited for others.
     if (request.expires <= clock.wall()) {
-      this.#memory.note(keyId, id, counter, "refused");
+      this.#memory.end(keyId, id, "refused");
       return this.#refuse(command, { refused: "expired", keyId, id }, reply);
     }
     const limit = (authority.table as CommandTable)[command]?.withinMs ?? deadline;
@@ -112,7 +116,7 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
     );
     const { status, reason, facts: result } = outcome;
     log.info("command carried out", { command, id, key: keyId, status, reason });
-    this.#memory.note(keyId, id, counter, status);
+    this.#memory.end(keyId, id, status);
     // If this is lost the outcome reads "interrupted" after a restart; it is still never repeated.
     await this.#save().catch(() => {});
     const facts = { command, id, key: keyId, status, ...(reason !== undefined && { reason }) };
