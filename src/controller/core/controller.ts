@@ -252,6 +252,8 @@ export class Controller {
   revoke(kind: ComponentKind, id: string, by: string): void {
     this.#access(kind, id, { state: "revoked", by });
     if (kind === "application") this.#desk.revoked(id);
+    // What it told of its links does not count any more.
+    else this.#routes.judge(this.#parts.topology.notTold(id, new Set()));
     this.certificates.withdrawn(kind, id, by);
   }
 

@@ -6,6 +6,7 @@ import { type PairReport, stateIn, type UsageReport } from "../../wire/ck/state.
 import { Counters } from "../accounting/counters.ts";
 import type { Link } from "../topology/link.ts";
 import { nameOf } from "../topology/names.ts";
+import type { NetworkNode } from "../topology/node.ts";
 import type { CoreParts } from "./parts.ts";
 import type { Routes } from "./routes.ts";
 import type { SessionDesk } from "./session-desk.ts";
@@ -50,13 +51,18 @@ export class Reports {
     this.#applications(km, state.applications, message.whole === true);
     const concerned: Link[] = [];
     const told = new Set<string>();
+    let leftOut = 0;
     for (const one of links) {
       told.add(one.peer);
       const link = topology.reported(km, one, now, wall);
-      if (link === undefined) continue;
+      if (link === undefined) {
+        leftOut++;
+        continue;
+      }
       concerned.push(link);
       this.#made(km, link, one.matched, now, wall);
     }
+    this.#leftOut(node, leftOut, message.whole === true);
     if (message.whole) {
       node.toldAllAt ??= now;
       node.wholeAt = now;
@@ -68,6 +74,17 @@ export class Reports {
     for (const one of state.usage) this.#usage(km, one, wall);
     for (const one of state.sessions) this.#desk.reported(km, one);
     return true;
+  }
+
+  /** Told once, until all are taken. @param count links of a report that were not */
+  #leftOut(node: NetworkNode, count: number, isWhole: boolean): void {
+    if (count > 0 && !node.isLeftOut) {
+      const what = `${count} ${count === 1 ? "link" : "links"} of its report not taken`;
+      const why = "there are too many nodes or links, or a link of this name is another's";
+      this.#parts.news.tell("node", node.km, `${what}: ${why}`);
+    }
+    if (count > 0) node.isLeftOut = true;
+    else if (isWhole) node.isLeftOut = false;
   }
 
   #applications(km: string, ids: readonly string[], isWhole: boolean): void {

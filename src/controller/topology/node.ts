@@ -22,6 +22,8 @@ export class NetworkNode {
   isHearsay: boolean;
   /** ms since 1970 UTC */
   since: number;
+  /** Links that it tells of were not taken: there was no room. */
+  isLeftOut = false;
   /** It reported since it attached. */
   hasReported = false;
   /** When one of these reports was whole first, monotonic, ms. */

@@ -29,6 +29,8 @@ export class Topology {
   readonly #kmOfController = new Map<string, string>();
   /** What operators ordered of nodes and links, by name: it holds for one that is learnt again, too. */
   readonly #ordered: Map<string, Service>;
+  /** Whose report had a peer that there was no room for, and when, monotonic, ms. */
+  #refused = { km: "", at: 0 };
 
   /** @param wall ms since 1970 UTC @param ordered by the name of a node or link */
   constructor(
@@ -76,7 +78,7 @@ export class Topology {
   /** That of a KM which is here itself. @returns undefined if there are too many already */
   nodeOf(km: string, wall: number): NetworkNode | undefined {
     const isFull = this.nodes.size >= this.#policy.rules.nodes;
-    if (isFull && !this.nodes.has(km)) this.#forgetHearsay();
+    if (isFull && !this.nodes.has(km)) this.#evict(hearsayIn(this).most?.at(-1));
     const node = this.#heardOf(km, wall);
     if (node !== undefined) node.isHearsay = false;
     return node;
@@ -89,14 +91,29 @@ export class Topology {
     return this.#addNode(new NetworkNode(km, wall));
   }
 
-  /** What may be made up takes no place of a KM that is here. */
-  #forgetHearsay(): void {
-    for (const { km, isHearsay, service } of this.nodes.values()) {
-      if (!isHearsay || service !== "in_service") continue;
-      this.nodes.delete(km);
-      for (const link of [...this.linksOf(km)]) this.#forget(link);
-      return;
+  /** One that a KM tells of. Where there are too many, it takes the place of one that another alone tells of, which tells of more. */
+  #peerOf(km: string, peer: string, now: number, wall: number): NetworkNode | undefined {
+    if (this.nodes.size >= this.#policy.rules.nodes && !this.nodes.has(peer)) {
+      // A report of a thousand made-up peers is looked at once.
+      if (this.#refused.km === km && this.#refused.at === now) return undefined;
+      const { most = [], of } = hearsayIn(this);
+      // One more each would be taken back and forth.
+      if (most.length > (of.get(km)?.length ?? 0) + 1) this.#evict(most.at(-1));
+      else this.#refused = { km, at: now };
     }
+    return this.#heardOf(peer, wall);
+  }
+
+  /** What may be made up takes no place of what is there. */
+  #evict(node: NetworkNode | undefined): void {
+    if (node === undefined) return;
+    this.nodes.delete(node.km);
+    for (const link of [...this.linksOf(node.km)]) this.#forget(link);
+  }
+
+  /** An operator ordered something of it. */
+  isOrdered(km: string): boolean {
+    return this.#ordered.has(km);
   }
 
   /**
@@ -111,7 +128,7 @@ export class Topology {
       if (this.links.size >= this.#policy.rules.links) return undefined;
       // IDs may have `--` in them: "a" to "b--c" is no word about "a--b" to "c".
       if (this.links.has(nameOf(km, report.peer))) return undefined;
-      if (this.#heardOf(report.peer, wall) === undefined) return undefined;
+      if (this.#peerOf(km, report.peer, now, wall) === undefined) return undefined;
       link = this.#add(new Link(km, report.peer, this.#policy.rules));
     }
     link.reported(km, report, now, new Date(wall).toISOString());
@@ -259,16 +276,50 @@ export class Topology {
     return link;
   }
 
+  /** A node that others told of alone is gone with the last of its links. */
   #forget(link: Link): void {
     this.links.delete(link.name);
-    this.#around.get(link.a)?.delete(link.b);
-    this.#around.get(link.b)?.delete(link.a);
+    for (const [from, to] of [
+      [link.a, link.b],
+      [link.b, link.a],
+    ] as const) {
+      const around = this.#around.get(from);
+      around?.delete(to);
+      if (around === undefined || around.size > 0) continue;
+      this.#around.delete(from);
+      const node = this.nodes.get(from);
+      const isPlain = node?.isHearsay === true && node.controllers.size === 0;
+      if (isPlain && !this.isOrdered(from)) this.nodes.delete(from);
+    }
   }
 }
 
 /** A node that was learnt from topics is remembered for so long after it went offline, ms. */
 const offlineMs = 86_400_000;
 const unheard = "no report yet";
+
+/**
+ * Nodes that one KM alone tells of, or only topics, by that KM: these may be made up. What an operator ordered
+ * something of is none.
+ */
+function hearsayIn(topology: Topology): {
+  readonly of: ReadonlyMap<string, readonly NetworkNode[]>;
+  /** Of whose there are the most. */
+  readonly most: readonly NetworkNode[] | undefined;
+} {
+  const of = new Map<string, NetworkNode[]>();
+  for (const node of topology.nodes.values()) {
+    if (!node.isHearsay || topology.isOrdered(node.km)) continue;
+    const [first, second] = topology.linksOf(node.km);
+    if (second !== undefined) continue;
+    const teller = first === undefined ? "" : first.a === node.km ? first.b : first.a;
+    const all = of.get(teller) ?? [];
+    all.push(node);
+    of.set(teller, all);
+  }
+  const [most] = [...of.values()].sort((a, b) => b.length - a.length);
+  return { of, most };
+}
 
 function obey(one: NetworkNode | Link, service: Service | undefined): void {
   if (service === undefined) return;
