@@ -17,6 +17,7 @@ import { readTexts } from "../host/tls/texts.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
 import { startRenewal } from "../ops/renewal/open.ts";
+import { startOf } from "./accounting/accounts.ts";
 import { renewalTables } from "./config/certificates.ts";
 import { type ControllerConfig, loadControllerConfig } from "./config/load.ts";
 import type { HeardNode } from "./core/world.ts";
@@ -92,6 +93,7 @@ async function start(
   const leading = await openLeading(config, {
     clock,
     log: log.child("store"),
+    period: () => startOf(clock.wall(), config.policy.rules.accountMs),
     onTrouble: (why) => management.store(why),
   });
   house.defer(() => leading.close());
@@ -165,7 +167,12 @@ async function start(
     log: log.child("est"),
   });
   house.defer(() => renewal?.stop());
-  const orders = new Orders({ core: () => network.core, store, recheck: () => access.look() });
+  const orders = new Orders({
+    core: () => network.core,
+    store,
+    accounts: (...page) => leading.accounts(...page),
+    recheck: () => access.look(),
+  });
   const ordered = {
     setService: (...order: Parameters<Orders["setService"]>) => orders.setService(...order),
     register: (...order: Parameters<Orders["register"]>) => orders.register(...order),
@@ -178,7 +185,7 @@ async function start(
     setRoutes: (...order) => orders.setRoutes(...order),
     relay: (...order) => orders.relay(...order),
     endSession: (...order) => orders.endSession(...order),
-    accounts: (since) => orders.accounts(since),
+    accounts: (...asked) => orders.accounts(...asked),
     issued: () => orders.issued(),
     revocationList: () => orders.revocationList(),
     status,

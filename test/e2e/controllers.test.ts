@@ -27,6 +27,7 @@ async function otherLeader(host: string): Promise<PostgresEngine> {
     when: (one) => one !== undefined,
   });
   if (term === undefined) throw new Error("no lock");
+  await engine.lead();
   return engine;
 }
 

@@ -1,7 +1,9 @@
 /**
  * How much was used of the network, for each application, pair and link, in periods of equal length (IMDA RS QKDN
- * §8.1.3). A period's records change until it is over; old periods are forgotten.
+ * §8.1.3). A period's records change until it is over; only those of the last few are in memory, the others are the
+ * store's, and old periods are forgotten.
  */
+import { Periods } from "./periods.ts";
 
 /** How much of one thing was used in one period. */
 export interface Account {
@@ -47,6 +49,8 @@ const figures = [
 /** Objects of one period at the most: what is more goes to one that stands for the rest. */
 const mostObjects = 20_000;
 const restName = "(others)";
+/** Periods in memory: that of now, and those of a clock that was put right just now. */
+export const mostOpen = 3;
 
 type Changing = { -readonly [F in keyof Account]: Account[F] };
 
@@ -55,89 +59,144 @@ export interface AccountRules {
   readonly length: number;
   /** Periods that are kept. */
   readonly periods: number;
+  /** Records of all periods; default: {@link mostRecords}. */
+  readonly records?: number;
+}
+
+/** What lasts of accounts. */
+export interface AccountsWorld {
+  /** @param account undefined: its ID is the start of a period, and all of that period is forgotten */
+  save(id: string, account: Account | undefined): void;
+  /** Periods that are forgotten before their time, because there are too many records: how many, up to when (ms). */
+  short(periods: number, until: number): void;
+}
+
+/** A period in memory. */
+interface Open {
+  readonly from: number;
+  /** By `KIND OBJECT`. */
+  readonly records: Map<string, { readonly id: string; readonly record: Changing }>;
+  readonly unsaved: Set<string>;
+  /** Behind the IDs of its new records: the store has some of this period that are not in memory. */
+  readonly part: string;
 }
 
 export class Accounts {
   readonly #rules: AccountRules;
-  readonly #save: (id: string, account: Account | undefined) => void;
-  readonly #records = new Map<string, Changing>();
-  readonly #unsaved = new Set<string>();
-  #objects = 0;
-  #from = 0;
+  readonly #world: AccountsWorld;
+  readonly #periods: Periods;
+  /** The one that was used last is the last. */
+  readonly #open = new Map<number, Open>();
+  #last: Open | undefined;
 
-  /** @param save undefined: it is forgotten */
+  /**
+   * @param saved by ID: of the newest periods, and of that of now
+   * @param counts records of each period that the store has; default: those of `saved`
+   */
   constructor(
     rules: AccountRules,
     saved: ReadonlyMap<string, Account>,
-    save: (id: string, account: Account | undefined) => void,
+    counts: ReadonlyMap<number, number> | undefined,
+    world: AccountsWorld,
   ) {
     this.#rules = rules;
-    this.#save = save;
-    for (const [id, one] of saved) this.#records.set(id, { ...one });
+    this.#world = world;
+    this.#periods = new Periods(rules.periods, counts ?? countsOf(saved), rules.records);
+    for (const [id, one] of saved) {
+      const { records } = this.#opened(one.from, "");
+      const key = keyOf(one);
+      if (!records.has(key)) records.set(key, { id, record: { ...one } });
+    }
   }
 
   /** @param wall ms since 1970 UTC */
   add(kind: AccountKind, object: string, used: Used, wall: number): void {
-    const { length } = this.#rules;
-    const from = Math.floor(wall / length) * length;
-    if (from !== this.#from) {
-      this.#from = from;
-      this.#objects = [...this.#records.values()].filter((one) => one.from === from).length;
-    }
-    const record = this.#record(from, kind, object);
+    const open = this.#at(startOf(wall, this.#rules.length), wall);
+    const { key, record } = this.#record(open, kind, object);
     for (const name of figures) record[name] += used[name] ?? 0;
-    this.#unsaved.add(idOf(record));
+    open.unsaved.add(key);
   }
 
   /** Saves what has changed, and forgets what is old. Once a minute, and before the end. @param wall ms since 1970 UTC */
   flush(wall: number): void {
-    for (const id of this.#unsaved) {
-      const record = this.#records.get(id);
-      if (record !== undefined) this.#save(id, { ...record });
+    for (const open of this.#open.values()) this.#save(open);
+    const gone = this.#periods.takeOld(wall);
+    for (const { from } of gone) {
+      this.#open.delete(from);
+      if (this.#last?.from === from) this.#last = undefined;
+      this.#world.save(`${from}`, undefined);
     }
-    this.#unsaved.clear();
-    const kept = this.#kept(wall);
-    for (const [id, { from }] of this.#records) {
-      if (kept.has(from)) continue;
-      this.#records.delete(id);
-      this.#save(id, undefined);
-    }
+    const early = gone.filter(({ isEarly }) => isEarly).map(({ from }) => from);
+    if (early.length === 0) return;
+    this.#world.short(early.length, Math.max(...early) + this.#rules.length);
   }
 
-  /** Periods, by their count and not by their age: a clock that is years ahead for a moment makes nothing old. */
-  #kept(wall: number): ReadonlySet<number> {
-    const all = [...new Set([...this.#records.values()].map(({ from }) => from))];
-    // Those of a clock that was ahead are the first to go.
-    const rank = (from: number) => (from > wall ? Number.NEGATIVE_INFINITY : from);
-    return new Set(all.toSorted((a, b) => rank(b) - rank(a)).slice(0, this.#rules.periods));
-  }
-
-  /** The oldest first. @param since, until start of a period, ms since 1970 UTC */
-  records(since = 0, until = Number.POSITIVE_INFINITY): Account[] {
-    return [...this.#records.values()]
-      .filter(({ from }) => from >= since && from < until)
+  /** Those in memory, the oldest first. */
+  records(): Account[] {
+    return [...this.#open.values()]
+      .flatMap(({ records }) => [...records.values()].map(({ record }) => ({ ...record })))
       .sort(
         (a, b) =>
           a.from - b.from || a.kind.localeCompare(b.kind) || a.object.localeCompare(b.object),
-      )
-      .map((one) => ({ ...one }));
+      );
   }
 
-  #record(from: number, kind: AccountKind, wanted: string): Changing {
-    const known = this.#records.get(`${from} ${kind} ${wanted}`);
-    if (known !== undefined) return known;
-    const object = this.#objects < mostObjects ? wanted : restName;
-    const id = `${from} ${kind} ${object}`;
-    const there = this.#records.get(id);
-    if (there !== undefined) return there;
+  #at(from: number, wall: number): Open {
+    if (this.#last?.from === from) return this.#last;
+    // What the store has of it is not read again: what comes now has IDs of its own, and is added up by who reads.
+    const isBack = !this.#open.has(from) && this.#periods.has(from);
+    const open = this.#opened(from, isBack ? `\t${wall}` : "");
+    this.#last = open;
+    for (const [oldest, one] of this.#open) {
+      if (this.#open.size <= mostOpen) break;
+      this.#save(one);
+      this.#open.delete(oldest);
+    }
+    return open;
+  }
+
+  #opened(from: number, part: string): Open {
+    const open = this.#open.get(from) ?? { from, records: new Map(), unsaved: new Set(), part };
+    this.#open.delete(from);
+    this.#open.set(from, open);
+    return open;
+  }
+
+  #save({ records, unsaved }: Open): void {
+    for (const key of unsaved) {
+      const one = records.get(key);
+      if (one !== undefined) this.#world.save(one.id, { ...one.record });
+    }
+    unsaved.clear();
+  }
+
+  #record({ from, records, part }: Open, kind: AccountKind, wanted: string) {
+    const object =
+      records.has(keyOf({ kind, object: wanted })) || records.size < mostObjects
+        ? wanted
+        : restName;
+    const key = keyOf({ kind, object });
+    const known = records.get(key);
+    if (known !== undefined) return { key, record: known.record };
     const none = Object.fromEntries(figures.map((name) => [name, 0])) as Record<Figure, number>;
     const record: Changing = { from, length: this.#rules.length, kind, object, ...none };
-    this.#records.set(id, record);
-    this.#objects++;
-    return record;
+    records.set(key, { id: `${from} ${key}${part}`, record });
+    this.#periods.add(from);
+    return { key, record };
   }
 }
 
-function idOf({ from, kind, object }: Account): string {
-  return `${from} ${kind} ${object}`;
+/** Start of the period in which this is, ms since 1970 UTC. @param length of a period, ms */
+export function startOf(wall: number, length: number): number {
+  return Math.floor(wall / length) * length;
+}
+
+function keyOf({ kind, object }: Pick<Account, "kind" | "object">): string {
+  return `${kind} ${object}`;
+}
+
+function countsOf(saved: ReadonlyMap<string, Account>): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const { from } of saved.values()) counts.set(from, (counts.get(from) ?? 0) + 1);
+  return counts;
 }

@@ -18,11 +18,10 @@ import { parseSince } from "../../ops/cli/since.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
 import type { CertificateIssued, CurrentList } from "../core/certificates.ts";
-import type { AccountRecord } from "../core/world.ts";
 import { controllerSockets } from "../local/local.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
+import { showAccounts } from "./accounts.ts";
 import {
-  accountsCsv,
   alarmText,
   changeTable,
   issuedTable,
@@ -200,8 +199,12 @@ const commands: readonly Command<Options>[] = [
       const { since, json } = given.values;
       const from = since === undefined ? 0 : parseSince(since, systemClock.wall());
       if (from === undefined) throw new UsageError("--since TIME: as in 2h, 14:30, 2026-01-31");
-      const accounts = await asked<AccountRecord[]>(given, "accounting", { since: from });
-      return json ? pass(accounts) : print(accountsCsv(accounts));
+      return showAccounts(
+        from,
+        json === true,
+        (args) => asked(given, "accounting", args),
+        terminal,
+      );
     },
   },
   {

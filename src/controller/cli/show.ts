@@ -219,8 +219,9 @@ const accountColumns = [
 /**
  * RFC 4180, with a header; times by RFC 3339 in UTC. Names come from applications' certificates: what a spreadsheet would
  * take for a formula has an apostrophe before it.
+ * @param isFirst there is no header before a page that is not the first
  */
-export function accountsCsv(accounts: readonly AccountRecord[]): string {
+export function accountsCsv(accounts: readonly AccountRecord[], isFirst = true): string {
   const cell = (value: string | number) => {
     const isFormula = typeof value === "string" && /^[=+\-@\t\r]/.test(value);
     const shown = `${isFormula ? "'" : ""}${value}`;
@@ -230,7 +231,8 @@ export function accountsCsv(accounts: readonly AccountRecord[]): string {
     const all = { from: new Date(from).toISOString(), seconds: length / 1_000, ...rest };
     return accountColumns.map((name) => cell(all[name])).join(",");
   });
-  return [accountColumns.join(","), ...rows, ""].join("\r\n");
+  const header = isFirst ? [accountColumns.join(",")] : [];
+  return [...header, ...rows, ""].join("\r\n");
 }
 
 export function issuedTable(issued: readonly IssuedStatus[]): string {

@@ -8,7 +8,6 @@ import type { CkCommand, CkMessageOf } from "../../wire/ck/messages.ts";
 import { type CkReason, success } from "../../wire/ck/names.ts";
 import type { Authority } from "../access/issuing.ts";
 import { type ComponentKind, componentName, Repository } from "../access/repository.ts";
-import { Accounts } from "../accounting/accounts.ts";
 import type { ControllerStatus, Service } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Classes } from "../policy/terms.ts";
@@ -19,7 +18,7 @@ import { Topology } from "../topology/topology.ts";
 import { Certificates } from "./certificates.ts";
 import { Filling } from "./filling.ts";
 import { News } from "./news.ts";
-import type { CoreParts } from "./parts.ts";
+import { accountsOf, type CoreParts } from "./parts.ts";
 import { refusal } from "./refusal.ts";
 import { Relays } from "./relays.ts";
 import { Reports } from "./reports.ts";
@@ -75,7 +74,7 @@ export class Controller {
     this.#flushedAt = world.now();
     this.#endedAt = world.now();
     const limits = { sessions: rules.sessions, ofApplication: rules.sessionsOfApplication };
-    const periods = { length: rules.accountMs, periods: rules.accountPeriods };
+    const news = new News(world);
     this.#parts = {
       policy,
       world,
@@ -87,8 +86,8 @@ export class Controller {
       repository: new Repository(policy.access, policy.nodes, saved.access),
       classes: new Classes(policy.classes, policy.defaultClass),
       sessions: new Sessions(limits, nameOf),
-      accounts: new Accounts(periods, saved.account, (id, one) => world.save("account", id, one)),
-      news: new News(world),
+      accounts: accountsOf(policy, saved, world, news),
+      news,
       isActive: () => this.#role === "active",
     };
     for (const { km, applications = [] } of policy.nodes) {
@@ -280,9 +279,9 @@ export class Controller {
     return this.#desk.end(id, `by ${by}`);
   }
 
-  /** Who used how much (IMDA RS QKDN §8.1.3), the oldest first. @param since, until ms since 1970 UTC */
-  accounts(since?: number, until?: number): readonly AccountRecord[] {
-    return this.#parts.accounts.records(since, until);
+  /** Who used how much of late (IMDA RS QKDN §8.1.3), the oldest first: what is older the store has. */
+  accounts(): readonly AccountRecord[] {
+    return this.#parts.accounts.records();
   }
 
   /** Four times a second. */

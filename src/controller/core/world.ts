@@ -27,7 +27,8 @@ export interface ControllerWorld {
   told(change: ChangeStatus): void;
   /**
    * What must survive a restart: given back at the start as {@link Saved}. Latest wins for each table and ID.
-   * @param value JSON; undefined: there is no such record any more
+   * @param value JSON; undefined: there is no such record any more; of accounts, the start of a period as the ID is all
+   *   records of that period
    */
   save<T extends SavedTable>(table: T, id: string, value: SavedRecords[T] | undefined): void;
 }
@@ -71,7 +72,7 @@ export interface SavedRecords {
   readonly certificate: IssuedRecord;
   readonly list: ListRecord;
   readonly routes: SavedRoutes;
-  /** ID: `FROM KIND OBJECT`, with the start of the period in ms. */
+  /** ID: `FROM KIND OBJECT`, with the start of the period in ms. Given back are those of the newest periods. */
   readonly account: AccountRecord;
 }
 export type SavedTable = keyof SavedRecords;
@@ -79,6 +80,9 @@ export type SavedTable = keyof SavedRecords;
 /** All that was saved, by table and ID. */
 export type Saved = {
   readonly [T in SavedTable]: ReadonlyMap<string, SavedRecords[T]>;
+} & {
+  /** How many accounts there are of each period, by its start; absent: what is in `account` is all. */
+  readonly accountPeriods?: ReadonlyMap<number, number>;
 };
 
 /** Nothing was saved yet. */

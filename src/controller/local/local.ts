@@ -33,8 +33,8 @@ import {
 export interface ControllerOfLocal {
   readonly status: () => ControllerStatus;
   readonly metrics: () => readonly Family[];
-  /** @param since ms since 1970 UTC */
-  readonly accounts: (since: number) => readonly AccountRecord[];
+  /** @param since ms since 1970 UTC @param after `next` of the page before; empty: the first @throws Fault `db.*` */
+  readonly accounts: (since: number, after: string) => Promise<AccountsPage>;
   /** The newest first, also of before the start. @throws Fault `db.*` */
   readonly changes: (count: number) => Promise<readonly ChangeStatus[]>;
   /** @returns why not; undefined if it was acknowledged */
@@ -62,6 +62,14 @@ export interface ControllerOfLocal {
   readonly relay: (ends: readonly [string, string], bits: number, by: string) => void;
   /** @throws Fault `config.value` */
   readonly endSession: (session: string, by: string) => Promise<void>;
+}
+
+/** Accounts come in pages: all of them may be millions. */
+export interface AccountsPage {
+  /** The oldest first. */
+  readonly accounts: readonly AccountRecord[];
+  /** Where the next page begins; absent: this is the last. */
+  readonly next?: string;
 }
 
 /** What is registered: a key manager or an application (IMDA RS QKDN §7.4). */
@@ -182,7 +190,7 @@ class ControllerApi {
       case "links":
         return { data: this.#open.status().links };
       case "accounting":
-        return { data: this.#open.accounts(timeIn(args.since)) };
+        return { data: await tried(() => this.#accounts(args)) };
       case "changes":
         return { data: await tried(() => this.#open.changes(countIn(args.n, 200, 10_000))) };
       case "acknowledge_alarm":
@@ -212,6 +220,16 @@ class ControllerApi {
       default:
         throw new LocalError("not_available", "the controller does not have this");
     }
+  }
+
+  /** One that does not ask for pages is told all, or that it is too much. @throws Fault `db.*`; LocalError */
+  async #accounts({ since, after }: Args): Promise<object> {
+    const from = timeIn(since);
+    if (typeof after === "string") return this.#open.accounts(from, after);
+    const { accounts, next } = await this.#open.accounts(from, "");
+    if (next === undefined) return accounts;
+    const text = "more accounts than one answer holds: ask from a later time on, or for pages";
+    throw new LocalError("not_available", text);
   }
 
   async #setService({ component, service }: Args, caller: Caller): Promise<object> {

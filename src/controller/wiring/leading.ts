@@ -10,11 +10,14 @@ import { clientTls } from "../../host/tls/options.ts";
 import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
 import { nothingSaved, type Saved } from "../core/world.ts";
 import { Leader, type OnRole } from "../io/store/leader.ts";
+import type { StoredAccount } from "../io/store/port.ts";
 import { SqliteEngine } from "../io/store/sqlite.ts";
 import { Store } from "../io/store/store.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
 
 export interface LeadingParts {
+  /** Start of the period of accounts of now, ms since 1970 UTC. */
+  readonly period: () => number;
   readonly clock: Clock;
   readonly log: Log;
   /** The store can't be written; undefined: it can again. */
@@ -32,6 +35,8 @@ export interface Leading {
   start(onRole: OnRole): void;
   /** The newest first. @throws Fault `db.*` */
   changes(count: number): Promise<ChangeStatus[]>;
+  /** As far as they are kept; see `Engine.accounts`. @throws Fault `db.*` */
+  accounts(after: string, count: number): Promise<readonly StoredAccount[]>;
   /** Writes what waits. Never rejects. */
   close(): Promise<void>;
 }
@@ -54,18 +59,23 @@ export function openLeading(
     : together(database, parts);
 }
 
-async function alone(file: string, { clock, log, onTrouble }: LeadingParts): Promise<Leading> {
+async function alone(file: string, parts: LeadingParts): Promise<Leading> {
+  const { clock, log, onTrouble } = parts;
   const engine = new SqliteEngine(file);
   const store = new Store({ engine, clock, log, onTrouble });
   return {
     store,
-    saved: await engine.load(),
+    saved: await engine.load(parts.period()),
     past: await engine.changes(pastChanges),
     role: "active",
     start: () => {},
     changes: async (count) => {
       await store.settled();
       return engine.changes(count);
+    },
+    accounts: async (after, count) => {
+      await store.settled();
+      return engine.accounts(after, count);
     },
     close: async () => {
       await store.close();
@@ -91,7 +101,7 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
       tls: tls || undefined,
     });
   };
-  const leader = new Leader({ open, clock, log, onTrouble });
+  const leader = new Leader({ open, clock, log, onTrouble, period: parts.period });
   const store = new Store({
     engine: leader,
     clock,
@@ -113,6 +123,10 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
     changes: async (count) => {
       if (leader.leads) await store.settled();
       return leader.changes(count);
+    },
+    accounts: async (after, count) => {
+      if (leader.leads) await store.settled();
+      return leader.accounts(after, count);
     },
     close: async () => {
       await store.close();

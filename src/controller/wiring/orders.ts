@@ -4,18 +4,25 @@ import type { RevocationReason } from "../../host/tls/issue.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
 import type { CertificateIssued, CurrentList } from "../core/certificates.ts";
 import type { Controller } from "../core/controller.ts";
-import type { AccountRecord } from "../core/world.ts";
 import type { Store } from "../io/store/store.ts";
-import type { Certified, Component, Registered } from "../local/local.ts";
+import type { AccountsPage, Certified, Component, Registered } from "../local/local.ts";
 import type { Service } from "../model/status.ts";
+import type { Leading } from "./leading.ts";
 
 export interface OrderParts {
   /** The core of now. */
   readonly core: () => Controller;
   readonly store: Pick<Store, "settled">;
+  /** Accounts that are kept: see `Leading.accounts`. */
+  readonly accounts: Leading["accounts"];
   /** Who is connected may not be let in any more. */
   readonly recheck: () => void;
 }
+
+/** Records of one answer: some 3 MB. */
+const accountsOfPage = 10_000;
+/** From then on (2001) the start of a period has 13 digits: as texts they are in order, ms since 1970 UTC. */
+const firstSorted = 1_000_000_000_000;
 
 export class Orders {
   readonly #parts: OrderParts;
@@ -112,9 +119,19 @@ export class Orders {
     await this.#kept();
   }
 
-  /** @param since ms since 1970 UTC */
-  accounts(since: number): readonly AccountRecord[] {
-    return this.#parts.core().accounts(since);
+  /**
+   * A page of what was used, the oldest first; what was counted up to now is kept before the first.
+   * @param since ms since 1970 UTC @param after as the page before said; empty: the first
+   * @throws Fault `db.*`
+   */
+  async accounts(since: number, after: string): Promise<AccountsPage> {
+    const core = this.#parts.core();
+    if (after === "" && core.role === "active") core.flush();
+    const first = after === "" && since >= firstSorted ? `${Math.floor(since)}` : after;
+    const page = await this.#parts.accounts(first, accountsOfPage);
+    const next = page.length < accountsOfPage ? undefined : page.at(-1)?.id;
+    const accounts = page.map(({ account }) => account).filter(({ from }) => from >= since);
+    return { accounts, ...(next !== undefined && { next }) };
   }
 
   /** @throws Fault `config.value` while another controller leads: what is kept is that one's */

@@ -8,20 +8,24 @@ import type { Log } from "../../../base/log.ts";
 import { LogLimit } from "../../../base/log-limit.ts";
 import { nothingSaved, type Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import type { Engine } from "./port.ts";
+import type { Engine, StoredAccount } from "./port.ts";
 
 /** A database with a lock. */
 export interface LockingEngine extends Engine {
   /**
    * Takes the lock.
-   * @returns how often it was taken, by whomever, with this time; undefined: another has it @throws Fault `db.io`
+   * @returns how often a controller began to lead; undefined: another has the lock @throws Fault `db.io`
    */
   tryLead(): Promise<number | undefined>;
+  /** Counts that this one, which has the lock, begins to lead. @returns how often with this time @throws Fault `db.io` */
+  lead(): Promise<number>;
   /** @throws Fault `db.io` */
   alive(): Promise<void>;
 }
 
 export interface LeaderParts {
+  /** Start of the period of accounts of now, ms since 1970 UTC. */
+  readonly period: () => number;
   /** @param onEnd once, when the connection is over @throws Fault `db.*` */
   readonly open: (onEnd: (why: string) => void) => Promise<LockingEngine>;
   readonly clock: Clock;
@@ -40,7 +44,7 @@ export type OnRole = (
 const lookMs = 1_000;
 const pastChanges = 200;
 
-export class Leader implements Pick<Engine, "write" | "changes"> {
+export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
   readonly #parts: LeaderParts;
   readonly #limit: LogLimit;
   #engine: LockingEngine | undefined;
@@ -49,7 +53,7 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
   /** It has the lock on the connection of now. */
   #locked = false;
   #leads = false;
-  /** How often the lock had been taken when this one took it last. */
+  /** How often a controller had begun to lead, with the last time of this one. */
   #term = 0;
   #looking: Promise<void> | undefined;
   #isClosed = false;
@@ -79,10 +83,12 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
 
   /** @throws Fault `db.*` */
   async changes(count: number): Promise<ChangeStatus[]> {
-    if (this.#engine === undefined) {
-      throw new Fault("db.open", "the controller's database is not there");
-    }
-    return this.#engine.changes(count);
+    return this.#there.changes(count);
+  }
+
+  /** @throws Fault `db.*` */
+  async accounts(after: string, count: number): Promise<readonly StoredAccount[]> {
+    return this.#there.accounts(after, count);
   }
 
   /** Gives the lock to the next. Never rejects. */
@@ -92,6 +98,12 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
     await this.#looking;
     await this.#engine?.close();
     this.#engine = undefined;
+  }
+
+  /** @throws Fault `db.open` */
+  get #there(): LockingEngine {
+    if (this.#engine !== undefined) return this.#engine;
+    throw new Fault("db.open", "the controller's database is not there");
   }
 
   #look(): void {
@@ -110,7 +122,7 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
     const engine = await this.#connected();
     if (engine === undefined) return;
     if (this.#locked) await engine.alive();
-    else await this.#ask(engine);
+    else await this.#askOrEnd(engine);
     this.#parts.onTrouble(undefined);
   }
 
@@ -129,17 +141,31 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
     return engine;
   }
 
+  /** Who cannot lead keeps the lock from no other: it goes with the connection. @throws Fault `db.*` */
+  async #askOrEnd(engine: LockingEngine): Promise<void> {
+    try {
+      await this.#ask(engine);
+    } catch (error) {
+      if (this.#engine === engine) this.#engine = undefined;
+      await engine.close();
+      throw error;
+    }
+  }
+
   async #ask(engine: LockingEngine): Promise<void> {
-    const term = await engine.tryLead();
+    const before = await engine.tryLead();
     const isOver = () => this.#engine !== engine || this.#isClosed;
     if (isOver()) return;
-    if (term === undefined) return this.#follow();
-    if (this.#leads && term === this.#term + 1) {
-      [this.#locked, this.#term] = [true, term];
+    if (before === undefined) return this.#follow();
+    if (this.#leads && before === this.#term) {
+      this.#locked = true;
       return;
     }
     // What cannot be read now is asked for again: no controller leads without it.
-    const [saved, past] = [await engine.load(), await engine.changes(pastChanges)];
+    const saved = await engine.load(this.#parts.period());
+    const past = await engine.changes(pastChanges);
+    if (isOver()) return;
+    const term = await engine.lead();
     if (isOver()) return;
     // Another has led meanwhile: what this one knows is of before that.
     this.#follow();

@@ -1,5 +1,6 @@
 /** What a store of the controller must do: records by table and ID, the log of changes, and who leads. */
 
+import type { Account } from "../../accounting/accounts.ts";
 import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 
@@ -7,7 +8,7 @@ import type { ChangeStatus } from "../../model/status.ts";
 export interface Written {
   readonly table: SavedTable;
   readonly id: string;
-  /** As {@link summed} makes it; undefined: the record is removed. */
+  /** As {@link summed} makes it; undefined: the record is removed, or the period: see {@link periodIn}. */
   readonly value: string | undefined;
 }
 
@@ -15,8 +16,19 @@ export interface Written {
 export interface Engine {
   /** As people know it: a file, or `host:port/name`. */
   readonly name: string;
-  /** @throws Fault `db.*` */
-  load(): Promise<Saved>;
+  /**
+   * All but old accounts.
+   * @param period start of the period of accounts of now, ms since 1970 UTC
+   * @throws Fault `db.*`
+   */
+  load(period: number): Promise<Saved>;
+  /**
+   * Accounts, the oldest first.
+   * @param after the ID of the last one that was read; empty: from the first on
+   * @param count at most so many
+   * @throws Fault `db.*`
+   */
+  accounts(after: string, count: number): Promise<readonly StoredAccount[]>;
   /**
    * One transaction: all of it is durable, or nothing.
    * @param changes for the log, the oldest first; of it the newest {@link mostChanges} are kept, and as many orders:
@@ -27,6 +39,16 @@ export interface Engine {
   /** The newest first. @throws Fault `db.*` */
   changes(count: number): Promise<ChangeStatus[]>;
   close(): Promise<void>;
+}
+
+export interface StoredAccount {
+  readonly id: string;
+  readonly account: Account;
+}
+
+/** The period whose accounts are removed, all of them; undefined: it is one record. */
+export function periodIn({ table, id, value }: Written): string | undefined {
+  return table === "account" && value === undefined && /^\d+$/.test(id) ? id : undefined;
 }
 
 /** Changes that are kept. */

@@ -5,10 +5,18 @@
 import pg from "pg";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import type { clientTls } from "../../../host/tls/options.ts";
-import type { Saved } from "../../core/world.ts";
+import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { type Engine, isOrder, mostChanges, type Written } from "./port.ts";
-import { type Row, savedOf } from "./saved.ts";
+import { accountsAfter, type CountedPeriods, loadAll, type Pages } from "./load.ts";
+import {
+  type Engine,
+  isOrder,
+  mostChanges,
+  periodIn,
+  type StoredAccount,
+  type Written,
+} from "./port.ts";
+import type { Row } from "./saved.ts";
 
 export interface PostgresOptions {
   /** A name, an address, or the folder of its Unix socket. */
@@ -47,7 +55,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS qkd_term (id integer PRIMARY KEY, term bigint NOT NULL);
 `;
 
-export class PostgresEngine implements Engine {
+export class PostgresEngine implements Engine, Pages {
   readonly name: string;
   readonly #client: pg.Client;
   /** Statements one after the other: a transaction is several. */
@@ -97,6 +105,14 @@ export class PostgresEngine implements Engine {
     return this.#act(async (client) => {
       const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
       if (rows[0]?.got !== true) return undefined;
+      const counted = await client.query("SELECT term FROM qkd_term WHERE id = 1");
+      return Number(counted.rows[0]?.term ?? 0);
+    });
+  }
+
+  /** See `LockingEngine.lead`. @throws Fault `db.io` */
+  async lead(): Promise<number> {
+    return this.#act(async (client) => {
       const text = `INSERT INTO qkd_term VALUES (1, 1)
         ON CONFLICT (id) DO UPDATE SET term = qkd_term.term + 1 RETURNING term`;
       const counted = await client.query(text);
@@ -109,10 +125,37 @@ export class PostgresEngine implements Engine {
     await this.#act((client) => client.query("SELECT 1"));
   }
 
-  load(): Promise<Saved> {
+  load(period: number): Promise<Saved> {
+    return loadAll(this, period);
+  }
+
+  accounts(after: string, count: number): Promise<readonly StoredAccount[]> {
+    return accountsAfter(this, after, count);
+  }
+
+  /** See {@link Pages}. */
+  rows(table: SavedTable, after: string, count: number, period?: number): Promise<Row[]> {
     return this.#act(async (client) => {
-      const { rows } = await client.query(`SELECT kind AS "table", id, value FROM qkd_record`);
-      return savedOf(rows as Row[]);
+      // The bounds are for the index: whatever the database sorts by, digits are in order.
+      const of = "AND id > $4 AND id < $5 AND split_part(id, ' ', 1) = $4";
+      const text = `SELECT kind AS "table", id, value FROM qkd_record
+        WHERE kind = $1 AND id > $2 ${period === undefined ? "" : of} ORDER BY id LIMIT $3`;
+      const bounds = period === undefined ? [] : [`${period}`, `${period + 1}`];
+      return (await client.query(text, [table, after, count, ...bounds])).rows as Row[];
+    });
+  }
+
+  /** See {@link Pages}. */
+  periods(after: string, count: number): Promise<CountedPeriods> {
+    return this.#act(async (client) => {
+      const text = `WITH page AS (
+          SELECT id FROM qkd_record WHERE kind = 'account' AND id > $1 ORDER BY id LIMIT $2
+        )
+        SELECT split_part(id, ' ', 1) AS start, count(*) AS count, max(id) AS last
+        FROM page GROUP BY start ORDER BY last`;
+      const { rows } = await client.query(text, [after, count]);
+      const counts = rows.map(({ start, count: of }) => [start as string, Number(of)] as const);
+      return { last: rows.at(-1)?.last as string | undefined, counts };
     });
   }
 
@@ -120,6 +163,10 @@ export class PostgresEngine implements Engine {
     return this.#act(async (client) => {
       await client.query("BEGIN");
       try {
+        // What comes of such a period in the same transaction came later, and stays.
+        for (const period of records.map(periodIn)) {
+          if (period !== undefined) await forget(client, period);
+        }
         for (let i = 0; i < records.length; i += together) {
           await put(client, records.slice(i, i + together));
         }
@@ -202,6 +249,15 @@ async function log(client: pg.Client, changes: readonly ChangeStatus[]): Promise
     `DELETE FROM qkd_change WHERE number <= (SELECT max(number) FROM qkd_change) - $1
       AND number NOT IN (SELECT number FROM qkd_change_order)`,
     [mostChanges],
+  );
+}
+
+/** All accounts of a period. */
+async function forget(client: pg.Client, period: string): Promise<void> {
+  await client.query(
+    `DELETE FROM qkd_record WHERE kind = 'account'
+      AND id > $1 AND id < $2 AND split_part(id, ' ', 1) = $1`,
+    [period, `${Number(period) + 1}`],
   );
 }
 

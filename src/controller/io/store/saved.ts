@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { Fault } from "../../../base/errors.ts";
 import { nothingSaved, type Saved, type SavedTable } from "../../core/world.ts";
 
-const tables: readonly SavedTable[] = Object.keys(nothingSaved()) as SavedTable[];
+export const tables: readonly SavedTable[] = Object.keys(nothingSaved()) as SavedTable[];
 
 export interface Row {
   readonly table: string;
@@ -34,7 +34,8 @@ export function savedOf(rows: Iterable<Row>): Saved {
   return saved as unknown as Saved;
 }
 
-function parsed({ table, id, value }: Row): unknown {
+/** @throws Fault `db.corrupt` naming the row that is damaged */
+export function parsed({ table, id, value }: Row): unknown {
   // Those of before have no checksum.
   const isSummed = value.at(-sumLength) === " " && value.at(1 - sumLength) === "#";
   const json = isSummed ? value.slice(0, -sumLength) : value;

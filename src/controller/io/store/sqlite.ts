@@ -4,14 +4,27 @@
  */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate as turn } from "node:timers/promises";
 import { errorCode, Fault } from "../../../base/errors.ts";
-import type { Saved } from "../../core/world.ts";
+import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { type Engine, isOrder, mostChanges, type Written } from "./port.ts";
-import { type Row, savedOf } from "./saved.ts";
+import { accountsAfter, type CountedPeriods, loadAll, type Pages } from "./load.ts";
+import {
+  type Engine,
+  isOrder,
+  mostChanges,
+  periodIn,
+  type StoredAccount,
+  type Written,
+} from "./port.ts";
+import type { Row } from "./saved.ts";
 
 /** Grows when an older program could not read what is there. */
 const version = 2;
+
+/** Start of an account's period, as its ID has it; and whether it is in one: the bounds are for the index. */
+const periodOf = "substr(id, 1, instr(id, ' ') - 1)";
+const inPeriod = `id > ? AND id < ? AND ${periodOf} = ?`;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS record (
@@ -22,7 +35,7 @@ const schema = `
   PRAGMA user_version = ${version};
 `;
 
-export class SqliteEngine implements Engine {
+export class SqliteEngine implements Engine, Pages {
   readonly name: string;
   readonly #db: DatabaseSync;
 
@@ -63,10 +76,36 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  async load(): Promise<Saved> {
+  load(period: number): Promise<Saved> {
+    return loadAll(this, period);
+  }
+
+  accounts(after: string, count: number): Promise<readonly StoredAccount[]> {
+    return accountsAfter(this, after, count);
+  }
+
+  /** See {@link Pages}. Others have their turn between two pages. */
+  async rows(table: SavedTable, after: string, count: number, period?: number): Promise<Row[]> {
+    await turn();
+    const of = period === undefined ? "" : `AND ${inPeriod}`;
+    const text = `SELECT kind AS "table", id, value FROM record
+      WHERE kind = ? AND id > ? ${of} ORDER BY id LIMIT ?`;
+    const bounds = period === undefined ? [] : [`${period}`, `${period + 1}`, `${period}`];
+    return this.#act(
+      () => this.#db.prepare(text).all(table, after, ...bounds, count) as unknown as Row[],
+    );
+  }
+
+  /** See {@link Pages}. */
+  async periods(after: string, count: number): Promise<CountedPeriods> {
+    await turn();
+    const text = `SELECT ${periodOf} AS start, count(*) AS count, max(id) AS last
+      FROM (SELECT id FROM record WHERE kind = 'account' AND id > ? ORDER BY id LIMIT ?)
+      GROUP BY start ORDER BY last`;
     return this.#act(() => {
-      const rows = this.#db.prepare(`SELECT kind AS "table", id, value FROM record`).iterate();
-      return savedOf(rows as unknown as Iterable<Row>);
+      const rows = this.#db.prepare(text).all(after, count);
+      const counts = rows.map((row) => [`${row.start}`, Number(row.count)] as const);
+      return { last: rows.at(-1)?.last as string | undefined, counts };
     });
   }
 
@@ -75,6 +114,7 @@ export class SqliteEngine implements Engine {
       const db = this.#db;
       const put = db.prepare("INSERT OR REPLACE INTO record (kind, id, value) VALUES (?, ?, ?)");
       const remove = db.prepare("DELETE FROM record WHERE kind = ? AND id = ?");
+      const removePeriod = db.prepare(`DELETE FROM record WHERE kind = 'account' AND ${inPeriod}`);
       const log = db.prepare("INSERT INTO change (value) VALUES (?)");
       const order = db.prepare("INSERT INTO change_order (number) VALUES (?)");
       const forgetOrders = db.prepare(
@@ -87,6 +127,10 @@ export class SqliteEngine implements Engine {
       );
       db.exec("BEGIN IMMEDIATE");
       try {
+        // What comes of such a period in the same transaction came later, and stays.
+        for (const period of records.map(periodIn)) {
+          if (period !== undefined) removePeriod.run(period, `${Number(period) + 1}`, period);
+        }
         for (const { table, id, value } of records) {
           if (value === undefined) remove.run(table, id);
           else put.run(table, id, value);

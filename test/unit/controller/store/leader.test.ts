@@ -11,7 +11,7 @@ function bench() {
   const database = { holder: undefined as object | undefined, term: 0, saved: nothingSaved() };
   const troubles: (string | undefined)[] = [];
   const controller = () => {
-    const state = { unreadable: false, reachable: true, end: () => {} };
+    const state = { unreadable: false, uncounted: false, reachable: true, end: () => {} };
     const told: [string, Saved][] = [];
     const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
       if (!state.reachable) throw new Fault("db.open", "away");
@@ -24,8 +24,13 @@ function bench() {
         name: "test",
         tryLead: async () => {
           database.holder ??= me;
-          return database.holder === me ? ++database.term : undefined;
+          return database.holder === me ? database.term : undefined;
         },
+        lead: async () => {
+          if (state.uncounted) throw new Fault("db.io", "uncounted");
+          return ++database.term;
+        },
+        accounts: async () => [],
         alive: async () => {},
         load: async () => {
           if (state.unreadable) throw new Fault("db.io", "unreadable");
@@ -37,7 +42,7 @@ function bench() {
       };
     };
     const onTrouble = (why: string | undefined) => void troubles.push(why);
-    const leader = new Leader({ open, clock, log: silentLog, onTrouble });
+    const leader = new Leader({ open, clock, log: silentLog, onTrouble, period: () => 0 });
     leader.start((role, saved) => told.push([role, saved]));
     return { state, told, leader };
   };
@@ -107,4 +112,18 @@ test("one that was cut off goes on if nobody led meanwhile, and begins anew if a
     ["active", database.saved],
   ]);
   t.is(one.told.at(-1)?.[1], database.saved);
+});
+
+test("one that cannot read what was kept, or count that it leads, leaves the lock to another", async (t) => {
+  for (const trouble of ["unreadable", "uncounted"] as const) {
+    const { database, controller, second } = bench();
+    const one = controller();
+    one.state[trouble] = true;
+    await settle();
+    const two = controller();
+    await settle();
+    await second();
+    t.deepEqual([one.told, two.told], [[], [["active", database.saved]]], trouble);
+    t.is(database.term, 1);
+  }
 });

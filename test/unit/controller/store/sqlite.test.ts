@@ -28,7 +28,7 @@ async function kept(): Promise<{ file: string; [Symbol.dispose](): void }> {
 async function refusal(file: string): Promise<Fault | undefined> {
   try {
     const engine = new SqliteEngine(file);
-    await engine.load().finally(() => engine.close());
+    await engine.load(0).finally(() => engine.close());
     return undefined;
   } catch (error) {
     if (error instanceof Fault) return error;
@@ -39,7 +39,7 @@ async function refusal(file: string): Promise<Fault | undefined> {
 test("what was written is there at the next start", async (t) => {
   using store = await kept();
   const engine = new SqliteEngine(store.file);
-  const saved = await engine.load();
+  const saved = await engine.load(0);
   t.deepEqual(saved.routes.get("one"), { a: 1 } as never);
   await engine.close();
 });
@@ -123,7 +123,7 @@ test("a bit that turned in a record is found, wherever it is", async (t) => {
     at: 1_767_225_600_000,
   });
   await engine.write([{ table: "service", id: "km-evil", value }], []);
-  t.like((await engine.load()).service.get("km-evil"), { service: "reserved" });
+  t.like((await engine.load(0)).service.get("km-evil"), { service: "reserved" });
   for (let bit = 0; bit < value.length * 8; bit++) {
     const bytes = Buffer.from(value);
     bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
