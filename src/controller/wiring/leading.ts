@@ -4,13 +4,14 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { clientTls } from "../../host/tls/options.ts";
 import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
 import { nothingSaved, type Saved } from "../core/world.ts";
 import { Leader, type OnRole } from "../io/store/leader.ts";
-import type { StoredAccount } from "../io/store/port.ts";
+import { goodChanges, type StoredAccount } from "../io/store/port.ts";
 import { SqliteEngine } from "../io/store/sqlite.ts";
 import { Store } from "../io/store/store.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
@@ -62,16 +63,17 @@ export function openLeading(
 async function alone(file: string, parts: LeadingParts): Promise<Leading> {
   const { clock, log, onTrouble } = parts;
   const engine = new SqliteEngine(file);
+  const limit = LogLimit.of(log, clock);
   const store = new Store({ engine, clock, log, onTrouble });
   return {
     store,
     saved: await engine.load(parts.period()),
-    past: await engine.changes(pastChanges),
+    past: goodChanges(await engine.changes(pastChanges), limit),
     role: "active",
     start: () => {},
     changes: async (count) => {
       await store.settled();
-      return engine.changes(count);
+      return goodChanges(await engine.changes(count), limit);
     },
     accounts: async (after, count) => {
       await store.settled();

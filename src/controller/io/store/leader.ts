@@ -6,9 +6,10 @@ import { type Clock, every, type Timer } from "../../../base/clock.ts";
 import { describe, Fault } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { LogLimit } from "../../../base/log-limit.ts";
+import { placeOf } from "../../../host/life/crashes.ts";
 import { nothingSaved, type Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import type { Engine, StoredAccount } from "./port.ts";
+import { type Engine, goodChanges, type StoredAccount } from "./port.ts";
 
 /** A database with a lock. */
 export interface LockingEngine extends Engine {
@@ -44,7 +45,7 @@ export type OnRole = (
 const lookMs = 1_000;
 const pastChanges = 200;
 
-export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
+export class Leader implements Pick<Engine, "write" | "accounts"> {
   readonly #parts: LeaderParts;
   readonly #limit: LogLimit;
   #engine: LockingEngine | undefined;
@@ -83,7 +84,7 @@ export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
 
   /** @throws Fault `db.*` */
   async changes(count: number): Promise<ChangeStatus[]> {
-    return this.#there.changes(count);
+    return goodChanges(await this.#there.changes(count), this.#limit);
   }
 
   /** @throws Fault `db.*` */
@@ -109,9 +110,11 @@ export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
   #look(): void {
     this.#looking ??= this.#lookNow()
       .catch((error: unknown) => {
-        if (!(error instanceof Fault)) throw error;
-        this.#limit.warn("database", "the database is away", { why: describe(error) });
-        this.#parts.onTrouble(describe(error));
+        // A defect in what is done with what was read must not end a controller: it is asked again.
+        const isDefect = !(error instanceof Fault);
+        const why = `${isDefect ? "internal error: " : ""}${describe(error)}${isDefect ? placeOf(error) : ""}`;
+        this.#limit.warn("database", "the database cannot be used", { why });
+        this.#parts.onTrouble(why);
       })
       .finally(() => {
         this.#looking = undefined;
@@ -147,6 +150,7 @@ export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
       await this.#ask(engine);
     } catch (error) {
       if (this.#engine === engine) this.#engine = undefined;
+      this.#locked = false;
       await engine.close();
       throw error;
     }
@@ -163,7 +167,7 @@ export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
     }
     // What cannot be read now is asked for again: no controller leads without it.
     const saved = await engine.load(this.#parts.period());
-    const past = await engine.changes(pastChanges);
+    const past = goodChanges(await engine.changes(pastChanges), this.#limit);
     if (isOver()) return;
     const term = await engine.lead();
     if (isOver()) return;
@@ -171,7 +175,12 @@ export class Leader implements Pick<Engine, "write" | "changes" | "accounts"> {
     this.#follow();
     [this.#locked, this.#leads, this.#term] = [true, true, term];
     this.#parts.log.info("this controller leads");
-    this.#onRole("active", saved, past);
+    try {
+      this.#onRole("active", saved, past);
+    } catch (error) {
+      this.#follow();
+      throw error;
+    }
   }
 
   #follow(): void {

@@ -1,5 +1,6 @@
 /** What a store of the controller must do: records by table and ID, the log of changes, and who leads. */
 
+import type { LogLimit } from "../../../base/log-limit.ts";
 import type { Account } from "../../accounting/accounts.ts";
 import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
@@ -36,8 +37,8 @@ export interface Engine {
    * @throws Fault `db.*`
    */
   write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void>;
-  /** The newest first. @throws Fault `db.*` */
-  changes(count: number): Promise<ChangeStatus[]>;
+  /** The newest first; undefined: what is there is no change. @throws Fault `db.*` */
+  changes(count: number): Promise<readonly (ChangeStatus | undefined)[]>;
   close(): Promise<void>;
 }
 
@@ -49,6 +50,17 @@ export interface StoredAccount {
 /** The period whose accounts are removed, all of them; undefined: it is one record. */
 export function periodIn({ table, id, value }: Written): string | undefined {
   return table === "account" && value === undefined && /^\d+$/.test(id) ? id : undefined;
+}
+
+/** Changes that can be shown: of the others it is told how many there are. */
+export function goodChanges(
+  all: readonly (ChangeStatus | undefined)[],
+  limit: Pick<LogLimit, "warn">,
+): ChangeStatus[] {
+  const good = all.filter((one) => one !== undefined);
+  const count = all.length - good.length;
+  if (count > 0) limit.warn("database", "what is no change is left out of the changes", { count });
+  return good;
 }
 
 /** Changes that are kept. */

@@ -17,6 +17,7 @@ import {
   type Written,
 } from "./port.ts";
 import type { Row } from "./saved.ts";
+import { changeOf } from "./shapes.ts";
 
 export interface PostgresOptions {
   /** A name, an address, or the folder of its Unix socket. */
@@ -181,11 +182,11 @@ export class PostgresEngine implements Engine, Pages {
     });
   }
 
-  changes(count: number): Promise<ChangeStatus[]> {
+  changes(count: number): Promise<(ChangeStatus | undefined)[]> {
     return this.#act(async (client) => {
       const text = "SELECT value FROM qkd_change ORDER BY number DESC LIMIT $1";
       const { rows } = await client.query(text, [count]);
-      return rows.map(({ value }) => JSON.parse(value) as ChangeStatus);
+      return rows.map(({ value }) => changeOf(value as string));
     });
   }
 

@@ -1,8 +1,11 @@
 /** Records as a database has them, and as the core does. Pure. */
 import { crc32 } from "node:zlib";
+import * as v from "valibot";
 import { Fault } from "../../../base/errors.ts";
-import { nothingSaved, type Saved, type SavedTable } from "../../core/world.ts";
+import { nothingSaved, type SavedTable } from "../../core/world.ts";
+import { shapes } from "./shapes.ts";
 
+/** Rows of tables that this version does not know are left where they are, and passed over. */
 export const tables: readonly SavedTable[] = Object.keys(nothingSaved()) as SavedTable[];
 
 export interface Row {
@@ -24,24 +27,17 @@ export function summed(table: string, id: string, value: unknown): string {
   return `${json}${sumOf(table, id, json)}`;
 }
 
-/**
- * Rows of tables that this version does not know are left where they are, and passed over.
- * @throws Fault `db.corrupt` naming the row that is damaged
- */
-export function savedOf(rows: Iterable<Row>): Saved {
-  const saved = Object.fromEntries(tables.map((table) => [table, new Map<string, unknown>()]));
-  for (const row of rows) saved[row.table]?.set(row.id, parsed(row));
-  return saved as unknown as Saved;
-}
-
-/** @throws Fault `db.corrupt` naming the row that is damaged */
+/** @throws Fault `db.corrupt` naming the row that is damaged, or that is no record of its table */
 export function parsed({ table, id, value }: Row): unknown {
   // Those of before have no checksum.
   const isSummed = value.at(-sumLength) === " " && value.at(1 - sumLength) === "#";
   const json = isSummed ? value.slice(0, -sumLength) : value;
   try {
     if (isSummed && value.slice(-sumLength) !== sumOf(table, id, json)) throw new Error("its sum");
-    return JSON.parse(json);
+    const record: unknown = JSON.parse(json);
+    const shape = (shapes as Partial<Record<string, v.GenericSchema>>)[table];
+    if (shape !== undefined && !v.is(shape, record)) throw new Error("its shape");
+    return record;
   } catch {
     throw new Fault("db.corrupt", "a record of the controller is damaged", { table, id });
   }

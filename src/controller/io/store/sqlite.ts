@@ -18,6 +18,7 @@ import {
   type Written,
 } from "./port.ts";
 import type { Row } from "./saved.ts";
+import { changeOf } from "./shapes.ts";
 
 /** Grows when an older program could not read what is there. */
 const version = 2;
@@ -151,10 +152,10 @@ export class SqliteEngine implements Engine, Pages {
     });
   }
 
-  async changes(count: number): Promise<ChangeStatus[]> {
+  async changes(count: number): Promise<(ChangeStatus | undefined)[]> {
     return this.#act(() => {
       const all = this.#db.prepare("SELECT value FROM change ORDER BY number DESC LIMIT ?");
-      return all.all(count).map(({ value }) => JSON.parse(value as string) as ChangeStatus);
+      return all.all(count).map(({ value }) => changeOf(value as string));
     });
   }
 

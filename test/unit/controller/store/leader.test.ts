@@ -11,7 +11,13 @@ function bench() {
   const database = { holder: undefined as object | undefined, term: 0, saved: nothingSaved() };
   const troubles: (string | undefined)[] = [];
   const controller = () => {
-    const state = { unreadable: false, uncounted: false, reachable: true, end: () => {} };
+    const state = {
+      unreadable: false,
+      uncounted: false,
+      broken: false,
+      reachable: true,
+      end: () => {},
+    };
     const told: [string, Saved][] = [];
     const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
       if (!state.reachable) throw new Fault("db.open", "away");
@@ -43,14 +49,17 @@ function bench() {
     };
     const onTrouble = (why: string | undefined) => void troubles.push(why);
     const leader = new Leader({ open, clock, log: silentLog, onTrouble, period: () => 0 });
-    leader.start((role, saved) => told.push([role, saved]));
+    leader.start((role, saved) => {
+      if (state.broken && role === "active") throw new TypeError("a defect");
+      told.push([role, saved]);
+    });
     return { state, told, leader };
   };
   const second = async () => {
     await clock.advance(1_000);
     await settle();
   };
-  return { database, controller, second };
+  return { database, controller, second, troubles };
 }
 
 const other = (): Saved => ({ ...nothingSaved(), routes: new Map() });
@@ -126,4 +135,20 @@ test("one that cannot read what was kept, or count that it leads, leaves the loc
     t.deepEqual([one.told, two.told], [[], [["active", database.saved]]], trouble);
     t.is(database.term, 1);
   }
+});
+
+test("a defect in what begins when it leads ends nothing: it is told, and tried again", async (t) => {
+  const { database, controller, second, troubles } = bench();
+  const one = controller();
+  one.state.broken = true;
+  await settle();
+  await second();
+  t.false(one.leader.leads);
+  t.true(troubles.every((why) => why?.startsWith("internal error: TypeError")));
+  t.true(troubles.length >= 2);
+  one.state.broken = false;
+  await second();
+  t.deepEqual(one.told.at(-1), ["active", database.saved]);
+  t.true(one.leader.leads);
+  t.is(troubles.at(-1), undefined);
 });
