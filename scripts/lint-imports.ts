@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { wrap } from "../src/host/terminal/table.ts";
 import {
   type Floor,
   floorOf,
@@ -366,7 +367,9 @@ export function lint(root: string): Problem[] {
 
 function main(args: readonly string[]): number {
   if (args.includes("--help")) {
-    for (const { name, about } of rules) process.stdout.write(`${name}: ${about}\n`);
+    for (const { name, about } of rules) {
+      process.stdout.write(`${wrap(`${name}: ${about}`, 78).join("\n  ")}\n`);
+    }
     return 0;
   }
   const problems = lint(fileURLToPath(new URL("..", import.meta.url)));

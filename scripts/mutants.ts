@@ -1,15 +1,15 @@
 /**
  * `npm run mutants`: plants one small mistake at a time in a copy of the sources, runs the tests of that
- * room, and tells which mistakes no test finds. `--seed N` draws others, `--only ROOM` takes one room,
- * `--count N` so many of each room.
+ * room, and tells which mistakes no test finds.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { wrap } from "../src/host/terminal/table.ts";
 import { random } from "../test/random.ts";
+import { endWith, readOptions } from "../test/sim/command-line.ts";
 import { draw, type Mutant } from "./mutants.d/mutate.ts";
 import { rooms } from "./mutants.d/rooms.ts";
 
@@ -17,20 +17,26 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** A mistake that makes its room's tests last longer than this is found: nothing ends. */
 const deadlineMs = 120_000;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    only: { type: "string" },
-    count: { type: "string" },
-  },
+const usage = `npm run mutants -- [options]: small mistakes that no test finds
+
+  --seed N     others than those of 1
+  --only ROOM  one of these:
+               ${wrap(rooms.map(({ name }) => name).join(", "), 64).join("\n               ")}
+  --count N    so many of each room
+  --help
+
+Exit codes: 0 all were tried, 64 wrong command line.
+`;
+
+const values = readOptions(usage, {
+  seed: { type: "string", default: "1" },
+  only: { type: "string" },
+  count: { type: "string" },
 });
 const seed = Number(values.seed);
 const chosen = rooms.filter(({ name }) => values.only === undefined || name === values.only);
-if (!Number.isSafeInteger(seed) || chosen.length === 0) {
-  const names = rooms.map(({ name }) => name).join(", ");
-  process.stderr.write(`--seed N, --count N, --only one of ${names}\n`);
-  process.exit(2);
-}
+if (!Number.isSafeInteger(seed)) endWith("--seed: expected a whole number", usage);
+if (chosen.length === 0) endWith(`no such room: ${values.only}`, usage);
 
 const copy = mkdtempSync(join(tmpdir(), "qkd-mutants-"));
 let running: ReturnType<typeof spawn> | undefined;

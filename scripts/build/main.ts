@@ -61,16 +61,17 @@ const apartPlugin: Plugin = {
 const usage = `npm run build -- [options]: the production build
 
   --out FOLDER   where to (default dist)
-  --runtime FILE Node.js that goes into the build, and compiles its code; without it the
-                 build runs on the machine's own
+  --runtime FILE Node.js that goes into the build, and compiles its code;
+                 without it the build runs on the machine's own
   --help
 
-FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, bin/qkd-controller a
-QKDN controller, bin/qkd-psk a tunnel's rotation of keys, and bin/qkd-image checks for
-an image's helpers, on runtime/node beside it or on the machine's Node.js 24.
-FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build;
-compiled code is of the architecture that built, and another one does without.
+FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node
+runs the node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager,
+bin/qkd-controller a QKDN controller, bin/qkd-psk a tunnel's rotation of keys,
+and bin/qkd-image checks for an image's helpers, on runtime/node beside it or on
+the machine's Node.js 24. FOLDER/maps has the source maps. Native addons of
+arm64 and x64 are in every build; compiled code is of the architecture that
+built, and another one does without.
 `;
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -11,9 +11,9 @@ its private key (NAME.crt; NAME.key, mode 0600). A CA that is there already is
 used again, what is there already is kept: run it again with more names.
 The same files are right for Kq-1 over TCP and over HTTPS.
 
-  --km NAME[,ADDRESS…]    a KM: its name, and further names or IP addresses under
-                          which it is reached; may be repeated (km,localhost,
-                          127.0.0.1)
+  --km NAME[,ADDRESS…]    a KM: its name, and further names or IP addresses
+                          under which it is reached; may be repeated
+                          (km,localhost,127.0.0.1)
   --node NAME[,ADDRESS…]  a node; may be repeated (node-alice and node-bob)
   --days N                how long they are good (90); the CA: ten times as long
   --renew                 make them anew also where they are there

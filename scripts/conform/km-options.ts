@@ -12,14 +12,16 @@ import {
 } from "./program.ts";
 import { readAddress } from "./usage.ts";
 
-export const usage = `npm run conform:km -- --km HOST:PORT [options]: does this KM keep its part of Kq-1?
+export const usage = `npm run conform:km -- --km HOST:PORT [options]
+does this KM keep its part of Kq-1?
 
 Supplies keys as a node does, and as no node should, over TCP or HTTPS, and says
 what of it the KM got wrong. A case is a line; the last line counts.
 The KM gets some 5,000 random keys of no use: take one for tests.
 
   --km HOST:PORT        where it listens
-  --certificates DIR    what scripts/certificates made; instead of the next three
+  --certificates DIR    what scripts/certificates made; instead of the next
+                        three
   --ca FILE             who issued the KM's certificate, PEM
   --cert FILE, --key FILE
                         what the suite shows: a node's certificate and its key
@@ -27,11 +29,13 @@ The KM gets some 5,000 random keys of no use: take one for tests.
   --server-name NAME    the name in the KM's certificate (HOST)
   --plain               TCP without TLS
   --https               Kq-1 over HTTPS (Annex B) instead of TCP
-  --path TEMPLATE       of HTTPS (/api/v1/keys/{matching_qkd_module_ID}/store_key)
+  --path TEMPLATE       of HTTPS
+                        (/api/v1/keys/{matching_qkd_module_ID}/store_key)
   --module ID, --matching ID
                         module IDs that the KM knows (QKD-A-0001, QKD-B-0001)
-  --restart COMMAND     restarts the KM, which keeps what it has stored: run by sh,
-                        and over when the KM listens again; \`ask\`: a person does it
+  --restart COMMAND     restarts the KM, which keeps what it has stored: run by
+                        sh, and over when the KM listens again; \`ask\`: a
+                        person does it
   --answer-timeout S    an answer must come within this time (10)
   --only ID             this case only; may be repeated
   --list                print the cases and end

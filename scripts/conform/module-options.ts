@@ -1,18 +1,20 @@
 /** The command line of `npm run conform:module`. */
 import { flag, instead, type Telling, tellingOf, text, typed, UsageError } from "./program.ts";
 
-export const usage = `npm run conform:module -- --device WHERE [options]: does this module keep its promises?
+export const usage = `npm run conform:module -- --device WHERE [options]
+does this module keep its promises?
 
-Speaks with a module as a node does, through the node's own driver, and says what
-of it the module got wrong. A case is a line; the last line counts.
+Speaks with a module as a node does, through the node's own driver, and says
+what of it the module got wrong. A case is a line; the last line counts.
 Blocks are released, and so are gone: take a module whose key nobody needs.
 
-  --device WHERE       /dev/ttyUSB0, /dev/xdma0, tcp:HOST:PORT, unix:PATH: whatever
-                       \`qkd-node probe\` knows
+  --device WHERE       /dev/ttyUSB0, /dev/xdma0, tcp:HOST:PORT, unix:PATH:
+                       whatever \`qkd-node probe\` knows
   --baud N             line rate of a serial port (921600)
-  --control COMMAND    a program that tells the module what to do: then the whole
-                       suite for drivers runs, which needs blocks made to order, a
-                       pulled cable and frames gone wrong (drivers/README.md)
+  --control COMMAND    a program that tells the module what to do: then the
+                       whole suite for drivers runs, which needs blocks made to
+                       order, a pulled cable and frames gone wrong
+                       (drivers/README.md)
   --wait SECONDS       a block must come within this time (30)
   --discard            may destroy a block
   --zeroize            may destroy all key in the module

@@ -7,6 +7,13 @@ import { controllerSchemas } from "./controller-schemas.ts";
 import { kmSchemas } from "./km-schemas.ts";
 import { schemas } from "./schemas.ts";
 
+const usage = `scripts/contract [--check]: the contract with managers, in contract/
+
+Writes AsyncAPI 3, JSON Schemas and the page of topics from the code's own
+tables. --check writes nothing, and says whether they are up to date.
+Exit codes: 0, 1 something is out of date, 64 wrong command line.
+`;
+
 const folder = fileURLToPath(new URL("../../contract/", import.meta.url));
 
 /** What belongs into `contract/`: file → text. */
@@ -36,8 +43,15 @@ function current(file: string): string | undefined {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [word, ...more] = process.argv.slice(2);
   const files = [...contractFiles()];
-  if (process.argv.includes("--check")) {
+  if (word === "--help" || word === "-h") {
+    process.stdout.write(usage);
+  } else if (more.length > 0 || (word !== undefined && word !== "--check")) {
+    // Anything else would have it write, and a slip is no wish for that.
+    process.stderr.write(usage);
+    process.exitCode = 64;
+  } else if (word === "--check") {
     const old = files.filter(([file, text]) => current(file) !== text).map(([file]) => file);
     for (const file of old) process.stdout.write(`contract/${file} is out of date\n`);
     process.exitCode = old.length === 0 ? 0 : 1;

@@ -46,9 +46,10 @@ screen cut a fibre, start an eavesdropper and more. Ctrl-C ends it and leaves
 nothing behind.
 
   --link                  two nodes, and one link between them
-  --network NAME|FILE     key managers of a whole network and its controller, without
-                          nodes: secoqc, tokyo, nsfnet, or a file of nodes and
-                          links (README). It runs until it is told to stop
+  --network NAME|FILE     key managers of a whole network and its controller,
+                          without nodes: secoqc, tokyo, nsfnet, or a file of
+                          nodes and links (README). It runs until it is told
+                          to stop
   --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
                           bob/ in it, or the two folders
   --seed N                a reproducible stream of key
@@ -64,8 +65,9 @@ nothing behind.
   --block-bits N          bits of a block of --seed (8192)
   --key-bits N            cut blocks into QKD-keys of N bits (default: whole)
   --test-km               a link with test doubles instead of the key managers
-  --km HOST:PORT          a link with your own KM instead of the one of Alice's end; a second
-                          --km: of Bob's end (docs/test-your-km.md)
+  --km HOST:PORT          a link with your own KM instead of the one of Alice's
+                          end; a second --km: of Bob's end
+                          (docs/test-your-km.md)
   --certificates DIR      for --km: what scripts/certificates made
   --server-name NAME      for --km: the name in the KM's certificate (HOST)
   --https                 for --km: Kq-1 over HTTPS instead of TCP

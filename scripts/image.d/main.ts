@@ -1,6 +1,7 @@
 /** `scripts/image`: the appliance's command line. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { wrap } from "../../src/host/terminal/table.ts";
 import { parsed, runTool, UsageError } from "../tool.ts";
 import { boardNames, readBoard, root } from "./board.ts";
 import { boot } from "./boot.ts";
@@ -21,34 +22,39 @@ const usage = `scripts/image COMMAND [options]: the appliance (board/README.md)
   lock             writes down today's Debian packages, with their hashes
 
 All:
-  --board NAME     ${boardNames().join(", ")} (default qemu/virt)
+  --board NAME     (default qemu/virt)
+                   ${wrap(boardNames().join(", "), 60).join("\n                   ")}
   --out FOLDER     what is made, and used (default dist/image/NAME)
 Build:
   --version V      of the image (default: the software's)
-  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt; for a
-                   Raspberry Pi pi-boot.key; site-keys if the image is to pin who signs
-                   configurations (board/keys.md; keys may be in a token). Without
-                   it this machine's development keys are used
+  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt;
+                   for a Raspberry Pi pi-boot.key; site-keys if the image is to
+                   pin who signs configurations (board/keys.md; keys may be in
+                   a token). Without it this machine's development keys are used
   --firmware DIR   the maker's firmware, for boards that need it
   --quick          larger, and sooner
-  --verify         build it twice, and compare: bit by bit the same, or exit code 1
+  --verify         build it twice, and compare: bit by bit the same, or exit
+                   code 1
   --append WORDS   more of the kernel's command line, for tests
 Boot:
   --real-start     as on hardware: firmware, boot loader, signed kernel
   --modules DIR    attach the modules of scripts/emulator DIR --transport socket
   --stick FILE     a disk image with the label QKD-SITE, plugged in
   --tpm            with a TPM (swtpm), for boards that have a driver for it
-  --disk FILE      a disk that was flashed, as on hardware, instead of what was built
+  --disk FILE      a disk that was flashed, as on hardware, instead of what was
+                   built
   --blank          begin with a blank data partition again
 Flash:
-  --from FILE      a released image, such as disk.img.zst (default: what was built)
+  --from FILE      a released image, such as disk.img.zst (default: what was
+                   built)
   --yes            really
 Lock:
   --release NAME   of Debian (default bookworm)
 
-QKD_IMAGE_MIRROR and QKD_IMAGE_MIRROR_SECURITY name other Debian mirrors than this
-machine's own. Downloads are kept in ~/.cache/qkd-image. Neither root nor an
-emulator is needed to build. Exit codes: 0, 1 with a reason, 64 wrong command line.
+QKD_IMAGE_MIRROR and QKD_IMAGE_MIRROR_SECURITY name other Debian mirrors than
+this machine's own. Downloads are kept in ~/.cache/qkd-image. Neither root nor
+an emulator is needed to build.
+Exit codes: 0, 1 with a reason, 64 wrong command line.
 `;
 
 const options = {

@@ -1,16 +1,16 @@
 /** The command line of `scripts/manager`. */
 import { parseArgs } from "node:util";
 
-export const usage = `Usage: scripts/manager watch [--node NODE | --km KM | --controller ID] [broker options]
-       scripts/manager alarms [--node NODE | --km KM | --controller ID] [broker options]
+export const usage = `Usage: scripts/manager watch|alarms [WHOSE] [options of the broker]
        scripts/manager keygen FILE [--id ID]
-       scripts/manager send NODE COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
-       scripts/manager send --km KM COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
-       scripts/manager send --controller ID COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
+       scripts/manager send WHOSE COMMAND [NAME=VALUE ...] --key FILE --id ID
+                       [options]
+WHOSE: --node NODE, --km KM or --controller ID; with send also NODE alone
 
-A manager for the command line. \`watch\` prints what nodes, key managers and controllers tell
-until it is stopped, \`alarms\` what is raised now, \`keygen\` makes a key pair and prints what the
-configuration needs, \`send\` signs a command, sends it, and waits for its result.
+A manager for the command line. \`watch\` prints what nodes, key managers and
+controllers tell until it is stopped, \`alarms\` what is raised now, \`keygen\`
+makes a key pair and prints what the configuration needs, \`send\` signs a
+command, sends it, and waits for its result.
 
   --url URL         broker (default mqtt://127.0.0.1:1883)
   --base LEVELS     first levels of the topics (default qkdn/v1)
@@ -21,8 +21,8 @@ configuration needs, \`send\` signs a command, sends it, and waits for its resul
   --controller ID   this controller only (qkd-controller)
   --key FILE        private key to sign with, as keygen made it
   --id ID           its id in the configuration (keygen: default manager)
-  --boot N          the boot counter meant; zeroize, clear_tamper, install_update,
-                    compromise with delete=true
+  --boot N          the boot counter meant; zeroize, clear_tamper,
+                    install_update, compromise with delete=true
   --life SECONDS    how long the command may be carried out (default 60)
   --wait SECONDS    how long to wait for an answer (default 35; alarms: 1)
   --json            print JSON, one object a line
@@ -32,10 +32,12 @@ Exit codes: 0 ok, 1 it was not done, 64 wrong command line, 66 a file cannot be
 used, 69 no broker or no answer.
 
 Example:
-  scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice --key noc.pem --id noc
-  scripts/manager send --km km-a compromise link=bob from=2026-01-31T12:00:00Z --key noc.pem --id noc
-  scripts/manager send --controller c-1 set_service component=km-a--km-b service=out_of_service \\
+  scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice \\
     --key noc.pem --id noc
+  scripts/manager send --km km-a compromise link=bob \\
+    from=2026-01-31T12:00:00Z --key noc.pem --id noc
+  scripts/manager send --controller c-1 set_service component=km-a--km-b \\
+    service=out_of_service --key noc.pem --id noc
 `;
 
 /** The command line can't be followed; the message says why, in one line. */

@@ -18,18 +18,20 @@ import { type Digested, provenance, sums } from "./provenance.ts";
 
 const usage = `scripts/release COMMAND [options]: a release, in one folder (board/release.md)
 
-  number VERSION     what was not released yet is this version's: changelog, package.json and
-                     the program's own number; commit it, then make
+  number VERSION     what was not released yet is this version's: changelog,
+                     package.json and the program's own number; commit it, then
+                     make
   make               makes all of it, and signs it
 
   --out FOLDER       where to, emptied first (default dist/release/VERSION)
   --only LIST        of ${partNames.join(",")} (default: all)
   --board NAME       an image for it; may be repeated (default qemu/virt)
-  --keys FOLDER      as for scripts/image: update.key signs the release, too. Without it
-                     this machine's development keys do
+  --keys FOLDER      as for scripts/image: update.key signs the release, too.
+                     Without it this machine's development keys do
   --firmware DIR     the maker's firmware, for boards that need it
   --maintainer TEXT  of the Debian packages: "NAME <ADDRESS>"
-  --verify           make it twice, and compare: bit by bit the same, or exit code 1
+  --verify           make it twice, and compare: bit by bit the same, or exit
+                     code 1
   --unclean          though files differ from the commit; the provenance says so
   --help
 

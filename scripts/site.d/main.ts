@@ -23,30 +23,33 @@ import { Refusal } from "./refusal.ts";
 
 const usage = `scripts/site COMMAND: configurations of a site's machines (board/site.md)
 
-  ca FOLDER             makes an authority of the site's own, if it has none: ca.key, ca.crt
+  ca FOLDER             makes an authority of the site's own, if it has none:
+                        ca.key, ca.crt
     --days N            that it is good for (default 3650)
-  certify STICK         signs the requests on a machine's stick: site/node.crt, site/km.crt
+  certify STICK         signs the requests on a machine's stick: site/node.crt,
+                        site/km.crt
   certify FILE.csr      signs another one, such as a broker's: FILE.crt
     --ca FOLDER         by this authority
-    --name NAME         also under this name or address; may be repeated. Of a stick:
-                        where others find the key manager
+    --name NAME         also under this name or address; may be repeated. Of a
+                        stick: where others find the key manager
     --days N            that they are good for (default 365)
-  draft STICK           writes site/node.toml and site/km.toml for a machine with
-                        module, node and key manager
+  draft STICK           writes site/node.toml and site/km.toml for a machine
+                        with module, node and key manager
     --module ID --matching ID
                         its module, and the one at the other end
     --path DEVICE       where its module is attached, such as /dev/qkd/SERIAL
     --peer ID@ADDRESS   the machine at the other end: qkd-0123456789ab@192.0.2.2
     --sae ID --peer-sae ID
                         applications here and there that are to get keys
-    --est URL           certificates renew themselves there; put who may have issued
-                        the server's certificate into site/est-ca.crt
-  keygen FILE           makes a signing key: FILE.key, for you alone, and FILE.pub,
-                        the line for site-keys
+    --est URL           certificates renew themselves there; put who may have
+                        issued the server's certificate into site/est-ca.crt
+  keygen FILE           makes a signing key: FILE.key, for you alone, and
+                        FILE.pub, the line for site-keys
   sign FOLDER           signs what is in FOLDER, a stick's folder "site"
     --node ID           the node that it is for, such as qkd-0123456789ab
     --key FILE.key      by this key; its ID is the file's name, or --id NAME
-    --serial N          greater than the one before (default: the time, in seconds)
+    --serial N          greater than the one before (default: the time, in
+                        seconds)
   verify FOLDER         says whose signature it has, and for which node
     --keys FILE         by these keys, one a line, as in site-keys
 

@@ -3,11 +3,13 @@
  * the seed that repeats it.
  */
 import { parseArgs } from "node:util";
+import { wrap } from "../../src/host/terminal/table.ts";
 import { campaigns } from "./campaigns.ts";
 
 const usage = `npm run soak -- [options]: the long campaigns
 
-  --only NAME    one of: ${campaigns.map(({ name }) => name).join(", ")}
+  --only NAME    one of these:
+                 ${wrap(campaigns.map(({ name }) => name).join(", "), 60).join("\n                 ")}
   --seed N       repeat a run (default: from the time)
   --scale F      F times as long; 0.01 is a try-out (default 1)
   --help

@@ -9,17 +9,20 @@ import { partsOf } from "./parts.ts";
 
 const usage = `scripts/weaknesses BILL…: known weaknesses in parts that are not ours
 
-  BILL        bills of materials (CycloneDX): of a release, of an image, of npm run build
+  BILL           bills of materials (CycloneDX): of a release, of an image, of
+                 npm run build
 
-  --osv URL   who is asked about packages of npm and Debian (default https://api.osv.dev)
-  --node URL  Node.js' releases (default https://nodejs.org/dist/index.json)
+  --osv URL      who is asked about packages of npm and Debian (default
+                 https://api.osv.dev)
+  --node URL     Node.js' releases (default https://nodejs.org/dist/index.json)
   --judged FILE  those that were judged (default security/weaknesses.toml)
   --json
   --help
 
-Names and versions of public packages leave this machine, and nothing else. Exit codes:
-0 none that was not judged, 1 there are, 64 wrong command line, 69 a list cannot be asked: what
-the other one says is told nevertheless, and is not all.
+Names and versions of public packages leave this machine, and nothing else.
+Exit codes: 0 none that was not judged, 1 there are, 64 wrong command line, 69 a
+list cannot be asked: what the other one says is told nevertheless, and is not
+all.
 `;
 
 const options = {

@@ -30,8 +30,9 @@ waits for it.
   --device PATH    the controller's HID device (default /dev/qkd-panel), or
                    unix:/PATH for one on a socket, for a bench
   --socket PATH    where the node waits (default /run/qkd-node/panel.sock)
-  --runtime FOLDER of its own (default $RUNTIME_DIRECTORY): the file "maintenance"
-                   is in it while the key switch says so and the chassis is closed
+  --runtime FOLDER of its own (default $RUNTIME_DIRECTORY): the file
+                   "maintenance" is in it while the key switch says so and the
+                   chassis is closed
   --log LEVEL      debug, info, warn or error (default info)
   --no-timestamps  where journald stamps lines itself
   --version        print the version

@@ -24,15 +24,17 @@ import { takeAllowance } from "../ops/update/take-allowance.ts";
 
 const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
 
-  collect --from DIR --to DIR       copy a configuration from a stick, whatever is on it
+  collect --from DIR --to DIR
+          copies a configuration from a stick, whatever is on it
   stage --in DIR --key FILE [--km-key FILE] [--image-keys FILE] [--turned]
-                                    check a configuration, and lay it beside the one in force
+          checks a configuration, and lays it beside the one in force
   switch --name NAME | keep | revert
-  ports                             those that the configuration in force opens to other machines
+  ports   those that the configuration in force opens to other machines
   allowance --config FILE --used FILE --sha256 HEX
-                                    a manager's signed command on stdin: may an older version go in?
+          a manager's signed command on stdin: may an older version go in?
 
 stage, switch, keep, revert, ports: --home DIR --network DIR --gid N
+  --help
 Exit codes: 0 yes, 1 no and why, 64 wrong command line, 70 internal error.
 `;
 
@@ -52,6 +54,7 @@ const options = {
   config: text,
   used: text,
   sha256: text,
+  help: { type: "boolean", short: "h", default: false },
 } as const;
 
 class UsageError extends Error {}
@@ -185,6 +188,10 @@ function carryOut(command: string | undefined, values: Values): string | undefin
 function main(args: string[]): number {
   try {
     const { values, positionals } = parse(args);
+    if (values.help) {
+      process.stdout.write(usage);
+      return exit.ok;
+    }
     const why = carryOut(positionals.length === 1 ? positionals[0] : undefined, values);
     if (why === undefined) return exit.ok;
     process.stdout.write(`${why}\n`);

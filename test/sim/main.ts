@@ -1,24 +1,35 @@
-/**
- * `npm run sim`: stories of a custody in virtual time. `--seed N` (or a commit's hash) is the first of
- * `--count` seeds; one that fails prints what was drawn and the command that repeats it. `--plant NAME`
- * plants a mistake; `--log` prints what happened, a line each.
- */
-import { parseArgs } from "node:util";
+/** `npm run sim`: stories of a custody in virtual time. */
+import { endWith, readOptions } from "./command-line.ts";
 import { type Plant, plants } from "./custody-draw.ts";
 import { custodyStory } from "./custody-story.ts";
 
+const usage = `npm run sim -- [options]: stories of a custody in virtual time
+
+  --seed N      the first seed, or a commit's hash (default: from the time)
+  --count N     so many seeds (default 1000; with --seed 1)
+  --plant NAME  plants a mistake, which stories must find; one of these:
+${Object.keys(plants)
+  .map((name) => `                "${name}"`)
+  .join("\n")}
+  --log         prints what happened, a line each
+  --help
+
+A story that fails prints what was drawn, and the command that repeats it.
+Exit codes: 0 all held, 1 something did not, 64 wrong command line.
+`;
+
 const text = { type: "string" } as const;
-const { values } = parseArgs({
-  options: { seed: text, count: text, plant: text, log: { type: "boolean", default: false } },
+const values = readOptions(usage, {
+  seed: text,
+  count: text,
+  plant: text,
+  log: { type: "boolean" },
 });
 const first = seedOf(values.seed ?? String(Date.now() % 1_000_000));
 const count = Number(values.count ?? (values.seed === undefined ? 1_000 : 1));
 const { plant } = values;
-if (!Number.isSafeInteger(first + count) || (plant !== undefined && !(plant in plants))) {
-  const names = Object.keys(plants).map((name) => `  "${name}"`);
-  process.stderr.write(`--seed N --count N --log --plant one of\n${names.join("\n")}\n`);
-  process.exit(64);
-}
+if (!Number.isSafeInteger(first + count)) endWith("expected whole numbers", usage);
+if (plant !== undefined && !(plant in plants)) endWith(`no such mistake: ${plant}`, usage);
 
 /** A number, or the first digits of a commit's hash: another seed for each commit, for ever the same. */
 function seedOf(given: string): number {

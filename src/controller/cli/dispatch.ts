@@ -57,8 +57,8 @@ const usage = `qkd-controller COMMAND [--config FILE]: a QKDN controller (ITU-T 
                  out_of_service, standby or reserved from now on
   register KIND ID [--km KM] [--class CLASS]
                  a key manager (km) may connect, or an application may ask for
-                 sessions and relays
-                 with --csr FILE it gets a certificate, on stdout or in --out FILE
+                 sessions and relays; with --csr FILE it gets a certificate, on
+                 stdout or in --out FILE
   certify KIND ID --csr FILE
                  another certificate for who is registered: in time, or for a
                  new key; [--name N[,N]] more names in it, [--out FILE]
@@ -91,9 +91,9 @@ const usage = `qkd-controller COMMAND [--config FILE]: a QKDN controller (ITU-T 
   --help, --version
 
 SIGHUP has a running controller look at its certificates now.
-Exit codes: 0 done, 1 a check failed or it was refused, 64 wrong command line, 69
-it does not run, 70 a defect, 74 a file, the store or a socket, 77 not permitted,
-78 the configuration.
+Exit codes: 0 done, 1 a check failed or it was refused, 64 wrong command line,
+69 it does not run, 70 a defect, 74 a file, the store or a socket, 77 not
+permitted, 78 the configuration.
 `;
 
 const options = {

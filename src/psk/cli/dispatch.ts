@@ -8,17 +8,18 @@ const standardConfig = "/etc/qkd-psk/psk.toml";
 
 const usage = `qkd-psk COMMAND [--config FILE]: QKD keys for a tunnel, changed while it runs
 
-  run            asks the key manager of this end for keys (ETSI GS QKD 014), and
-                 gives them to the tunnel (WireGuard, strongSwan, any program),
-                 together with the qkd-psk at the other end, until it is stopped
+  run            asks the key manager of this end for keys (ETSI GS QKD 014),
+                 and gives them to the tunnel (WireGuard, strongSwan, any
+                 program), together with the qkd-psk at the other end, until it
+                 is stopped
   check-config   says what is wrong with the configuration and the files that it
                  names
 
   --config FILE  its configuration (default ${standardConfig})
   --help, --version
 
-Exit codes: 0 done, 64 wrong command line, 70 a defect, 74 a file or a socket, 78
-the configuration.
+Exit codes: 0 done, 64 wrong command line, 70 a defect, 74 a file or a socket,
+78 the configuration.
 `;
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-psk");

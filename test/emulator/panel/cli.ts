@@ -12,11 +12,13 @@ import { help, obey } from "./words.ts";
 const usage = `Usage: scripts/panel-emulator --uhid [--usb VENDOR:PRODUCT] [options]
        scripts/panel-emulator --socket PATH [options]
 
-A chassis controller: with --uhid a real HID device, made through the kernel's /dev/uhid, else one on a
-Unix socket for \`qkd-panel --device unix:PATH\`. Reads words from standard input, and prints
-each change of its lamps as a line of JSON. Ends upon SIGTERM or SIGINT, not when input ends.
+A chassis controller: with --uhid a real HID device, made through the kernel's
+/dev/uhid, else one on a Unix socket for \`qkd-panel --device unix:PATH\`. Reads
+words from standard input, and prints each change of its lamps as a line of
+JSON. Ends upon SIGTERM or SIGINT, not when input ends.
 
-  --usb V:P          hexadecimal (default 1209:0001, which pid.codes keeps for tests)
+  --usb V:P          hexadecimal (default 1209:0001, which pid.codes keeps for
+                     tests)
   --serial TEXT      at most 16 characters (default EMU-PANEL-1)
   --contacts N       tamper contacts that there are (default 4)
   --latched N        contact N had opened before: a bit mask
@@ -25,7 +27,8 @@ each change of its lamps as a line of JSON. Ends upon SIGTERM or SIGINT, not whe
 Words:
 ${help}
 
-Exit codes: 0 ok, 64 wrong command line, 69 there is no /dev/uhid, or it may not be used.
+Exit codes: 0 ok, 64 wrong command line, 69 there is no /dev/uhid, or it may not
+be used.
 `;
 
 function fail(message: string, code: number): never {
