@@ -11,6 +11,12 @@ function pad(text: string, width: number, right: boolean): string {
   return right ? space + text : text + space;
 }
 
+/** Where a word that is too long is cut: names behind a dot or `_`, if that leaves half of the line. */
+function cutOf(word: string, width: number): number {
+  const cut = Math.max(word.lastIndexOf(".", width - 1), word.lastIndexOf("_", width - 1)) + 1;
+  return cut > width / 2 ? cut : width;
+}
+
 /** Words in lines of at most `width` columns; a word that is longer is cut into pieces. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
@@ -23,8 +29,9 @@ export function wrap(text: string, width: number): string[] {
     }
     if (line !== "") lines.push(line);
     while (visible(rest) > width) {
-      lines.push(rest.slice(0, width));
-      rest = rest.slice(width);
+      const cut = cutOf(rest, width);
+      lines.push(rest.slice(0, cut));
+      rest = rest.slice(cut);
     }
     line = rest;
   }

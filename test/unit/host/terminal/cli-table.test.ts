@@ -29,6 +29,12 @@ test("a table keeps to its width: the last column is wrapped", (t) => {
     "               xxxx",
   ]);
   t.deepEqual(wrap("", 10), [""]);
+  // Names that are too long are cut where their parts end.
+  t.deepEqual(wrap("alarm=certificate_expiring.module.link.kme up", 30), [
+    "alarm=certificate_expiring.",
+    "module.link.kme up",
+  ]);
+  t.deepEqual(wrap("a.bcdefghijklmnop", 8), ["a.bcdefg", "hijklmno", "p"]);
   t.deepEqual(
     facts(
       [
