@@ -89,6 +89,10 @@ class Files {
         EBUSY: "another process has it",
         // A pipe without a reader: the emulator is not there.
         ENXIO: "nothing is behind the device",
+        ENODEV: "nothing is behind the device",
+        EISDIR: "it is a folder",
+        ENOTDIR: "a part of its path is no folder",
+        ELOOP: "its links lead in a circle",
       };
       throw new Fault("link.open", `cannot open PCIe device: ${known[code] ?? code}`, {
         source: path,

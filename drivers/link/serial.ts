@@ -120,6 +120,10 @@ function openFailure(error: unknown): string {
     [/No such file/i, "there is no such device"],
     [/Permission denied|Access denied/i, "permission denied"],
     [/lock port|temporarily unavailable|busy/i, "another process has it"],
+    [/Is a directory/i, "it is a folder"],
+    [/Not a directory/i, "a part of its path is no folder"],
+    [/Too many (levels of )?symbolic links/i, "its links lead in a circle"],
+    [/Inappropriate ioctl/i, "it is no serial port"],
   ];
   return known.find(([pattern]) => pattern.test(message))?.[1] ?? message;
 }

@@ -42,7 +42,8 @@ const overPcie: DriverKind<PcieOptions> = {
   create: (chosen, context) => qmlpDriver("qmlp-pcie", pcieLink(chosen, context.clock), context),
   recognise(device) {
     const [, prefix = device, channel] = /^(.*)_(?:user|[ch]2[ch]_(\d))$/.exec(device) ?? [];
-    if (!existsSync(`${prefix}_user`)) return undefined;
+    // A card by its name is one also where it is not there: it is missed as what it is.
+    if (!existsSync(`${prefix}_user`) && !/(^|\/)xdma\d+$/.test(prefix)) return undefined;
     return { path: resolve(prefix), channel: Number(channel ?? 0) };
   },
 };

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,7 +56,16 @@ test("probe says what answers on a port, and takes nothing from it", async (t) =
   });
   const missing = run(join(folder, "none.tty"));
   t.is(missing.status, 69);
-  t.regex(missing.stderr, /there is no such device/);
+  t.regex(missing.stderr, /cannot open serial port: there is no such device/);
+  t.regex(run(folder).stderr, /cannot open serial port: it is a folder/);
+  // By its name it is a card, also where there is none.
+  const card = join(folder, "xdma0");
+  t.regex(run(card).stderr, /cannot open PCIe device: there is no such device/);
+  mkdirSync(`${card}_user`);
+  t.regex(run(card).stderr, /cannot open PCIe device: it is a folder/);
+  const circle = join(folder, "xdma1");
+  symlinkSync("xdma1_user", `${circle}_user`);
+  t.regex(run(circle).stderr, /cannot open PCIe device: its links lead in a circle/);
   t.is(run().status, 64);
   child.kill("SIGINT");
   await once(child, "close");
