@@ -10,9 +10,9 @@ import { makeReport } from "./report.ts";
 import { createScenes, type Scene } from "./scenes.ts";
 import { line, picture, qberOf, type ScreenState } from "./screen.ts";
 import { createSource } from "./source.ts";
+import type { Warnings } from "./warnings.ts";
 
 const clock = systemClock;
-const say = (text: string) => process.stderr.write(`${text}\n`);
 
 interface Shown {
   readonly kms: ShownKms | undefined;
@@ -72,6 +72,7 @@ export async function beginLink(
   options: DemoOptions,
   begun: number,
   stop: AbortSignal,
+  warnings: Warnings,
 ): Promise<Stage> {
   const made = createSource(options, clock);
   const { source, physics } = made;
@@ -88,9 +89,7 @@ export async function beginLink(
     extra: "[module.alarms]\nkey_rate_min = 1_000\n",
     ...(options.keyBits !== undefined && { keyBits: options.keyBits }),
     // Only what an operator should look at; the states are in the picture.
-    onLog: (end, text) => {
-      if (options.json && /level=(warn|error)|^bootstrap/.test(text)) say(`${end}: ${text}`);
-    },
+    onLog: (end, text) => warnings.hear(end, text),
   });
   const kms = rig.kms && new ShownKms(rig);
   const pauseMs = options.blockIntervalMs < 100 ? 50 : 1_000;

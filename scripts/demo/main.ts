@@ -18,10 +18,14 @@ async function begin(options: DemoOptions): Promise<number> {
   const { perform } = await import("./perform.ts");
   if (options.link) {
     const { beginLink } = await import("./link.ts");
-    return perform(options, interrupted, (begun) => beginLink(options, begun, stop));
+    return perform(options, interrupted, (begun, warnings) =>
+      beginLink(options, begun, stop, warnings),
+    );
   }
   const { beginRow } = await import("./row/row.ts");
-  return perform(options, interrupted, (begun) => beginRow(options, begun, stop));
+  return perform(options, interrupted, (begun, warnings) =>
+    beginRow(options, begun, stop, warnings),
+  );
 }
 
 async function main(): Promise<number> {

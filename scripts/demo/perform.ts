@@ -16,6 +16,7 @@ import { unlessInterrupted } from "./interruption.ts";
 import type { DemoOptions } from "./options.ts";
 import type { Report } from "./report.ts";
 import { type Scene, takeKeys } from "./scenes.ts";
+import { Warnings } from "./warnings.ts";
 
 const clock = systemClock;
 const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -78,20 +79,27 @@ async function lastKeys(applications: ShownApplications | undefined): Promise<vo
   }
 }
 
-/** Once there are keys for applications: says where to ask, in a file and in a line. */
+/** Once there are keys for applications: says where to ask, in a file and in a line, and what is wrong from then on. */
 async function tellEndpoints(
   stage: Stage,
   { endpoints: file, json }: DemoOptions,
+  warnings: Warnings,
   signal: AbortSignal,
 ): Promise<void> {
   const [first] = stage.kms;
   const last = stage.kms.at(-1);
-  if (first === undefined || last === undefined) return;
+  if (first === undefined || last === undefined) {
+    // Doubles and KMs of others run already when the nodes start: what is told of them is true.
+    warnings.tell();
+    warnings.up();
+    return;
+  }
   const forever = { signal, deadlineMs: Number.POSITIVE_INFINITY };
   await stage
     .until("keys for applications", () => stage.ready(), forever)
     .then(
       () => {
+        warnings.up();
         if (file !== undefined) writeEndpoints(file, endpointsOf(stage.kms, stage.controller));
         if (json || process.stderr.isTTY === true) return;
         say(curlLine(first, last));
@@ -102,14 +110,33 @@ async function tellEndpoints(
     );
 }
 
+type Begin = (begun: number, warnings: Warnings) => Promise<Stage>;
+
 /** From its beginning to its end, with all stopped. @param interrupted ends it before @returns the exit code */
 export async function perform(
   options: DemoOptions,
   interrupted: AbortController,
-  begin: (begun: number) => Promise<Stage>,
+  begin: Begin,
+): Promise<number> {
+  const warnings = new Warnings((line) => options.json && say(line));
+  let code = 1;
+  try {
+    code = await show(options, interrupted, warnings, begin);
+    return code;
+  } finally {
+    // Told to stop it has not failed: the reason is a signal's name.
+    if (code !== 0 && typeof interrupted.signal.reason !== "string") warnings.tell();
+  }
+}
+
+async function show(
+  options: DemoOptions,
+  interrupted: AbortController,
+  warnings: Warnings,
+  begin: Begin,
 ): Promise<number> {
   const begun = clock.now();
-  const stage = await unlessInterrupted(interrupted.signal, () => begin(begun));
+  const stage = await unlessInterrupted(interrupted.signal, () => begin(begun, warnings));
   // What has an end of its own did not reach it.
   if (stage === undefined) return options.keys === undefined && !options.replay ? 0 : 1;
   const { applications, finite, scenes } = stage;
@@ -120,7 +147,7 @@ export async function perform(
     const stopPatience = finite ? patience(stage, options.patienceSeconds, interrupted) : () => {};
     let failure: unknown;
     const ended = new AbortController();
-    const up = tellEndpoints(stage, options, ended.signal);
+    const up = tellEndpoints(stage, options, warnings, ended.signal);
     applications?.start();
     const ending = { signal: interrupted.signal, deadlineMs: Number.POSITIVE_INFINITY };
     await stage
@@ -137,6 +164,7 @@ export async function perform(
     }
     ended.abort();
     await up;
+    warnings.down();
     await applications?.stop();
     if (finite && failure === undefined) await lastKeys(applications);
     await Promise.all(stage.nodes.map((node) => node.stop()));

@@ -6,6 +6,7 @@ import type { View } from "../display.ts";
 import type { DemoOptions } from "../options.ts";
 import { isInteractive, type Stage } from "../perform.ts";
 import { createSource } from "../source.ts";
+import type { Warnings } from "../warnings.ts";
 import { ShownController } from "./controller.ts";
 import { NetworkKms } from "./kms.ts";
 import { rowReport } from "./report.ts";
@@ -13,7 +14,6 @@ import { rowScenes } from "./scenes.ts";
 import { qberOf, type RowState, rowLine, rowPicture } from "./screen.ts";
 
 const clock = systemClock;
-const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const places = ["alice", "bob", "carol"] as const;
 const pairs = [
@@ -55,6 +55,7 @@ export async function beginRow(
   options: DemoOptions,
   begun: number,
   stop: AbortSignal,
+  warnings: Warnings,
 ): Promise<Stage> {
   const sources = pairs.map((_, i) => createSource(options, clock, i + 1));
   const [first] = sources;
@@ -91,9 +92,7 @@ export async function beginRow(
     // The recording is played faster than the fibre that follows: its average would make that one's low.
     module: "[module.alarms]\nkey_rate_min = 1_000\n",
     // Only what an operator should look at; the states are in the picture.
-    onLog: (program, text) => {
-      if (options.json && /level=(warn|error)|^bootstrap/.test(text)) say(`${program}: ${text}`);
-    },
+    onLog: (program, text) => warnings.hear(program, text),
   });
   const [one, other] = far;
   if (rig.controller === undefined) throw new Error("a network without a controller");
