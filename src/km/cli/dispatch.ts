@@ -59,7 +59,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  that of master_key_next_file, or one that the token wraps
   hsm init       makes the wrapping key in the token of [store.hsm] if it lacks
                  it, draws the master key and wraps it; overwrites nothing
-  hsm check      whether the token opens the master key: it is given the PIN
+  hsm check      whether the token opens the master key, and that the store: it
+                 is given the PIN; exit code 1 if no key opens the store
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again

@@ -1,6 +1,6 @@
 /** `qkd-km hsm init|check`: the wrapping key in a token, and the master key that it wraps. */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { diskFiles, exists } from "../../host/disk/files.ts";
 import { lockFolder } from "../../host/disk/lock.ts";
@@ -10,39 +10,60 @@ import { askToken, type HsmAnswered } from "../io/hsm/ask.ts";
 import type { Wrapped } from "../io/hsm/protocol.ts";
 import { WrappedFiles } from "../io/hsm/wrapped-file.ts";
 import { readMasterKey } from "../io/master-key.ts";
-import { hsmRequest } from "../io/master-key-source.ts";
+import { fitsStore, hsmRequest, unwrapAll } from "../io/master-key-source.ts";
 
 /** What was done, for programs. */
 interface HsmDone {
   readonly token: string;
   readonly serial: string;
   readonly key: string;
-  readonly made_key?: boolean;
+  readonly made_key: boolean;
   readonly file: string;
+}
+
+/** One file with a master key. */
+interface CheckedFile {
+  readonly file: string;
+  /** Label of the wrapping key. */
+  readonly key?: string | undefined;
+  /** Absent if there is no store yet, or the key can't be had. */
+  readonly opens_store?: boolean | undefined;
+  /** Why the key can't be had. */
+  readonly problem?: string | undefined;
+}
+
+/** What was found, for programs. */
+interface HsmChecked {
+  readonly token: string;
+  readonly serial: string;
+  /** Those of the file that opens the store, or would begin it. */
+  readonly key?: string | undefined;
+  readonly file: string;
+  readonly good: boolean;
+  readonly files: readonly CheckedFile[];
 }
 
 /**
  * @param adopt file of a master key that there is already
- * @returns the exit code @throws Fault
+ * @returns the exit code: 1 if what was checked opens no store @throws Fault
  */
 export async function hsmCommand(
   config: KmConfig,
   act: "init" | "check",
   { json, adopt }: { readonly json: boolean; readonly adopt?: string | undefined },
 ): Promise<number> {
-  const done = act === "init" ? await init(config, systemClock, adopt) : await check(config);
+  if (act === "check") {
+    const checked = await check(config);
+    process.stdout.write(`${json ? JSON.stringify(checked) : checkedText(checked)}\n`);
+    return checked.good ? exit.ok : exit.failed;
+  }
+  const done = await init(config, systemClock, adopt);
   const { token, serial, key, made_key, file } = done;
-  const lines =
-    act === "init"
-      ? [
-          `token          ${token}, serial number ${serial}`,
-          `wrapping key   ${key}, ${made_key ? "made" : "was there"}`,
-          `master key     ${adopt === undefined ? "drawn" : "taken over"}, wrapped in ${file}`,
-        ]
-      : [
-          `token          ${token}, serial number ${serial}`,
-          `wrapping key   ${key}: opens ${file}`,
-        ];
+  const lines = [
+    `token          ${token}, serial number ${serial}`,
+    `wrapping key   ${key}, ${made_key ? "made" : "was there"}`,
+    `master key     ${adopt === undefined ? "drawn" : "taken over"}, wrapped in ${file}`,
+  ];
   process.stdout.write(json ? `${JSON.stringify(done)}\n` : `${lines.join("\n")}\n`);
   return exit.ok;
 }
@@ -90,18 +111,55 @@ async function mustFit(stateDir: string, key: Buffer | undefined): Promise<void>
   throw new Fault("km_store.key", what, { folder });
 }
 
-async function check(config: KmConfig): Promise<HsmDone> {
-  const files = new WrappedFiles(diskFiles, config.km.state_dir);
-  const wrapped = await files.read(files.path);
-  if (wrapped === undefined) {
-    const facts = { file: files.path };
-    throw new Fault("hsm.key", "there is no wrapped master key yet: qkd-km hsm init", facts);
+/** @returns what a start would find @throws Fault where nothing that is wrapped can be had */
+async function check(config: KmConfig): Promise<HsmChecked> {
+  const machine = { clock: systemClock, files: diskFiles, ask: askToken };
+  const { token, all } = await unwrapAll(config, machine, true);
+  const files: CheckedFile[] = [];
+  try {
+    for (const { file, label, key, why } of all) {
+      const opens = key && (await fitsStore(config, key, diskFiles));
+      const problem = why && describe(why);
+      files.push({ file, key: label, opens_store: opens, problem });
+    }
+  } finally {
+    for (const { key } of all) key?.fill(0);
   }
-  const request = hsmRequest(config, "open", { by_hand: true, wrapped: [wrapped] });
-  const answered = await askToken(request, timeoutOf(config), systemClock);
-  for (const one of answered.masterKeys) one.fill(0);
-  const { token, serial } = answered;
-  return { token, serial, key: wrapped.key, file: files.path };
+  const next = config.store.master_key_next_file;
+  if (next !== undefined && (await exists(diskFiles, next).catch(() => false))) {
+    files.push(await checkFile(config, next));
+  }
+  const good = files.find((one) => one.opens_store) ?? files.find(isFirst);
+  const { file, key } = good ?? (files[0] as CheckedFile);
+  return { ...token, key, file, good: good !== undefined, files };
+}
+
+/** A key that was had, and there is no store yet. */
+function isFirst({ problem, opens_store }: CheckedFile): boolean {
+  return problem === undefined && opens_store === undefined;
+}
+
+async function checkFile(config: KmConfig, file: string): Promise<CheckedFile> {
+  const key = readMasterKey(file);
+  try {
+    return { file, opens_store: await fitsStore(config, key, diskFiles) };
+  } finally {
+    key.fill(0);
+  }
+}
+
+function checkedText({ token, serial, files, good }: HsmChecked): string {
+  const lines = files.map(({ file, key, opens_store, problem }) => {
+    const by = key === undefined ? "" : `, wrapped by ${key}`;
+    if (problem !== undefined) return `can't be had: ${problem}`;
+    if (opens_store === undefined) return `${file}${by}: there is no store yet`;
+    return `${file}${by}: ${opens_store ? "opens the store" : "is not that of the store"}`;
+  });
+  return [
+    `token          ${token}, serial number ${serial}`,
+    ...lines.map((line) => `master key     ${line}`),
+    ...(good ? [] : ["None opens the store: it was made with another master key."]),
+  ].join("\n");
 }
 
 function timeoutOf({ store: { hsm } }: KmConfig): number {

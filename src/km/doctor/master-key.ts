@@ -1,21 +1,25 @@
-/** Is the master key there, and is it the one of this store? A token is not asked: it counts wrong PINs. */
+/** Is the master key there, and is it the one of this store? A token is looked for, without a PIN: it counts wrong ones. */
 import { existsSync } from "node:fs";
+import { systemClock } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import { isCredential } from "../../ops/doctor/configuration.ts";
-import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
+import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
 import type { KmConfig } from "../config/load.ts";
 import { opensStore } from "../io/engine/keyring.ts";
+import { askToken } from "../io/hsm/ask.ts";
+import { WrappedFiles } from "../io/hsm/wrapped-file.ts";
 import { readMasterKey } from "../io/master-key.ts";
+import { type HsmTable, hsmRequest } from "../io/master-key-source.ts";
 import { notOurs } from "./not-ours.ts";
 
 const name = ["master_key", "master key"] as const;
 
 /** @param runs the key manager runs: it has the store open */
-export async function checkMasterKey({ km, store }: KmConfig, runs: boolean): Promise<Finding> {
+export async function checkMasterKey(config: KmConfig, runs: boolean): Promise<Finding> {
+  const { km, store } = config;
   const { master_key_file: file, master_key_next_file: next } = store;
-  if (store.hsm !== undefined && runs) return ok(name, "in a token; the store is open");
-  if (store.hsm !== undefined) return skip(name, "in a token, which qkd-km hsm check asks");
+  if (store.hsm !== undefined) return checkToken(config, store.hsm, runs);
   if (file === undefined) return skip(name, "none is configured");
   if (isCredential(file) && !existsSync(file)) {
     return skip(name, `${file} is a credential that only the service sees`);
@@ -32,6 +36,40 @@ export async function checkMasterKey({ km, store }: KmConfig, runs: boolean): Pr
     return fail(name, `${file}: the store was made with another master key`, advice);
   } catch (error) {
     return notOurs(name, error, km.state_dir) ?? unreadable(error);
+  }
+}
+
+/** What a start needs, as far as it can be seen without a PIN, also while the store is open. */
+async function checkToken(config: KmConfig, hsm: HsmTable, runs: boolean): Promise<Finding> {
+  const { state_dir } = config.km;
+  if (isCredential(hsm.pin_file) && !existsSync(hsm.pin_file)) {
+    return skip(name, `in a token; its PIN is a credential that only the service sees`);
+  }
+  try {
+    const files = new WrappedFiles(diskFiles, state_dir);
+    const next = await files.read(files.nextPath).catch(() => undefined);
+    const now = await files.read(files.path).catch((error) => {
+      if (next === undefined) throw error;
+    });
+    await askToken(hsmRequest(config, "look"), hsm.answer_timeout, systemClock);
+    if (now === undefined && next === undefined) {
+      const advice = runs
+        ? "put it back, or qkd-km rekey while it runs: that makes another"
+        : "put it back; for a new key manager: qkd-km hsm init";
+      return fail(name, `${files.path} is not there: no start without it`, advice);
+    }
+    if (!runs)
+      return skip(name, "the token is there; qkd-km hsm check says whether it opens the store");
+    if (next === undefined) return ok(name, "in a token, which is there; the store is open");
+    const advice =
+      "keep both files; qkd-km hsm check says which opens the store, the next re-key or start settles it";
+    return warn(name, `in a token; ${files.nextPath} is left of a re-key`, advice);
+  } catch (error) {
+    const ours = notOurs(name, error, state_dir);
+    if (ours !== undefined) return ours;
+    const why = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
+    const what = runs ? `the store is open, and the next start would fail: ${why}` : why;
+    return fail(name, what, "qkd-km check-config, and the table of an HSM in docs/operations.md");
   }
 }
 

@@ -90,7 +90,10 @@ export async function openMasterKey(
   if (keys.length === 0) throw new Fault("km_store.key", "no master key is configured");
   let chosen: MasterKey | undefined;
   try {
-    for (const one of keys) chosen ??= await opens(config, one, files);
+    for (const one of keys) {
+      if (chosen !== undefined) break;
+      if ((await fitsStore(config, one.key, files)) !== false) chosen = one;
+    }
     if (chosen !== undefined) return { ...chosen, useless };
   } finally {
     for (const one of keys) if (one !== chosen) one.key.fill(0);
@@ -102,14 +105,14 @@ export async function openMasterKey(
   });
 }
 
-/** @returns undefined if it does not open the store that there is */
-async function opens(
-  { km }: MasterKeyConfig,
-  one: MasterKey,
+/** Whether it opens the store. @returns undefined if there is none yet @throws Fault `km_store.*` */
+export async function fitsStore(
+  { km }: Pick<MasterKeyConfig, "km">,
+  key: Uint8Array,
   files: FileSystem,
-): Promise<MasterKey | undefined> {
+): Promise<boolean | undefined> {
   try {
-    return (await opensStore(files, `${km.state_dir}/store`, one.key)) === false ? undefined : one;
+    return await opensStore(files, `${km.state_dir}/store`, key);
   } catch (error) {
     if (error instanceof Fault) throw error;
     const reason = errorCode(error) ?? "unknown";
