@@ -19,6 +19,7 @@ export interface HsmAnswered extends HsmAnswer {
 }
 
 const childFile = join(import.meta.dirname, `hsm-child${extname(import.meta.filename)}`);
+const flags = ["--disable-sigusr1", "--no-warnings"];
 /** All that a child may say. */
 const most = 4 + longestAnswer + 4 * masterKeyBytes;
 
@@ -33,7 +34,7 @@ export async function askToken(
   clock: Clock,
   key?: Buffer,
 ): Promise<HsmAnswered> {
-  const child = spawn(process.execPath, ["--disable-sigusr1", "--no-warnings", childFile], {
+  const child = spawn(process.execPath, [...flags, childFile, `${process.pid}`], {
     // What the library prints is not read.
     stdio: ["pipe", "ignore", "ignore", "pipe"],
     env: environment(process.env),

@@ -126,6 +126,8 @@ function main(): void {
   const prctl = koffi.load("libc.so.6").func("int prctl(int, ulong, ulong, ulong, ulong)");
   prctl(dumpable, 0, 0, 0, 0);
   prctl(diesWithParent, sigkill, 0, 0, 0);
+  // It may have been gone before: then no signal comes, and a token that hangs would keep this process.
+  if (process.ppid !== Number(process.argv[2])) process.exit(1);
   const input = readFileSync(0);
   try {
     const end = input.indexOf("\n");
