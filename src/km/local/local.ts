@@ -34,7 +34,7 @@ export interface KmOfLocal {
   readonly records: RecordsOfLocal;
   /** Relays so many bits more for a link. @returns whether keys are relayed there */
   readonly relay: (link: string, bits: number, by: string) => boolean;
-  /** Gives the store another master key. @throws Fault */
+  /** Gives the store another master key. @throws Fault: nothing was done; LocalError: what else is to be known */
   readonly rekey: (by: string) => Promise<Rekeyed>;
   /** @returns why not; undefined if it was acknowledged */
   readonly acknowledge: (alarm: string, by: string) => string | undefined;
@@ -99,6 +99,7 @@ class KmApi {
   #km: KmOfLocal | undefined;
   #searches = 0;
   #acting = false;
+  #isRekeying = false;
 
   constructor(config: AskedTables, parts: LocalParts) {
     this.#config = config;
@@ -215,8 +216,16 @@ class KmApi {
     });
   }
 
-  #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
-    return this.#act(args, caller, (by) => this.#open.rekey(by));
+  /** Beside other actions: a token may take its time, and an order that is urgent does not wait for it. */
+  async #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
+    this.#mayAct(args, caller);
+    if (this.#isRekeying) throw new LocalError("busy", "another re-key is under way");
+    this.#isRekeying = true;
+    try {
+      return await this.#do(caller, (by) => this.#open.rekey(by));
+    } finally {
+      this.#isRekeying = false;
+    }
   }
 
   #relay(args: Args, caller: Caller): Promise<{ readonly ordered_bits: number }> {
@@ -238,20 +247,31 @@ class KmApi {
 
   /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */
   async #act<T>(args: Args, caller: Caller, act: (by: string) => Promise<T>): Promise<T> {
-    mayAct(caller);
-    const { id } = this.#config.km;
-    if (args.confirm !== id) {
-      throw new LocalError("bad_request", `it must name the KM: this is ${id}`);
-    }
+    this.#mayAct(args, caller);
     if (this.#acting) throw new LocalError("busy", "another action is under way");
     this.#acting = true;
+    try {
+      return await this.#do(caller, act);
+    } finally {
+      this.#acting = false;
+    }
+  }
+
+  /** @throws LocalError */
+  #mayAct(args: Args, caller: Caller): void {
+    mayAct(caller);
+    const { id } = this.#config.km;
+    if (args.confirm === id) return;
+    throw new LocalError("bad_request", `it must name the KM: this is ${id}`);
+  }
+
+  /** @throws LocalError */
+  async #do<T>(caller: Caller, act: (by: string) => Promise<T>): Promise<T> {
     try {
       return await act(await nameOf(caller));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       throw new LocalError("not_available", `nothing was done: ${describe(error)}`);
-    } finally {
-      this.#acting = false;
     }
   }
 }
