@@ -10,7 +10,7 @@ import { growHeap } from "../host/life/heap-growth.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
-import { stopRequested } from "../host/life/signals.ts";
+import { isStopRequested, stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { tellHealth } from "../host/life/tell-health.ts";
 import { thisMachine } from "../host/machine.ts";
@@ -60,16 +60,23 @@ export function run(config: KmConfig): Promise<number> {
 
 async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number> {
   const stop = stopRequested();
+  const stopping = new AbortController();
+  stop.then(() => stopping.abort());
   // What is opened is closed in the opposite order, also where the next step fails.
   const house = new AsyncDisposableStack();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   log.info("starting", { id: config.km.id, version: softwareVersion, pid: process.pid });
   try {
-    const notify = await start(config, { log, logs, onFailure: failed.reject }, house);
+    const surroundings = { log, logs, stop: stopping.signal, onFailure: failed.reject };
+    const notify = await start(config, surroundings, house).catch(async (error) => {
+      // Told to stop, as is the process that asks the token: what fails by that is no failure.
+      if (!(await isStopRequested())) throw error;
+      log.warn(describe(error));
+    });
     const signal = await Promise.race([stop, failed.promise]);
     log.info("stopping", { signal });
-    notify.stopping();
+    notify?.stopping();
   } finally {
     await close(house, log);
   }
@@ -80,6 +87,8 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
 interface Surroundings {
   readonly log: Log;
   readonly logs: LogRing;
+  /** Given when it is told to stop. */
+  readonly stop: AbortSignal;
   /** A part can't go on: the process ends. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -87,7 +96,7 @@ interface Surroundings {
 /** Opens and begins everything. @throws Fault */
 async function start(
   config: KmConfig,
-  { log, logs, onFailure }: Surroundings,
+  { log, logs, stop, onFailure }: Surroundings,
   house: AsyncDisposableStack,
 ) {
   const notify = systemdNotify({ clock, log, environment: process.env });
@@ -102,7 +111,7 @@ async function start(
   };
   const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
-    { clock, log, onFailure },
+    { clock, log, stop, onFailure },
     house,
     locked,
   );

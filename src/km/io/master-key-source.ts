@@ -40,6 +40,8 @@ export interface MasterKeyMachine {
   readonly clock: Clock;
   readonly files: FileSystem;
   readonly ask: typeof askToken;
+  /** A token is not waited for any more: `stopped`. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 export interface MasterKey {
@@ -77,7 +79,7 @@ export function hsmRequest(
 
 /**
  * The master key that opens the store; of a store that is not there yet, the first of the configuration.
- * @throws Fault `km_store.key`, `hsm.*`
+ * @throws Fault `km_store.key`, `hsm.*`, `stopped`
  */
 export async function openMasterKey(
   config: MasterKeyConfig,
@@ -141,7 +143,7 @@ async function candidates(
       }
     } catch (error) {
       // A store that got a key from a file, since its token is broken, starts without the token.
-      if (!hasNext || !(error instanceof Fault)) throw error;
+      if (!hasNext || !(error instanceof Fault) || error.code === "stopped") throw error;
       useless.push(error);
     }
   }
@@ -175,7 +177,7 @@ export interface Unwrapped {
  */
 export async function unwrapAll(
   config: MasterKeyConfig,
-  { clock, files, ask }: MasterKeyMachine,
+  { clock, files, ask, stop }: MasterKeyMachine,
   byHand = false,
 ): Promise<{ readonly token: Pick<HsmAnswered, "token" | "serial">; readonly all: Unwrapped[] }> {
   const wrapped = new WrappedFiles(files, config.km.state_dir);
@@ -197,7 +199,7 @@ export async function unwrapAll(
     wrapped: readable.map(({ content }) => content as Wrapped),
   });
   const limit = config.store.hsm?.answer_timeout ?? 0;
-  const answered = await ask(request, limit, clock).catch((error) => {
+  const answered = await ask(request, limit, clock, undefined, stop).catch((error) => {
     throw of(first.file, error);
   });
   const { refused = [], masterKeys, token, serial } = answered;

@@ -27,14 +27,16 @@ export interface StoreTables {
 interface Surroundings {
   readonly clock: Clock;
   readonly log: Log;
+  /** A token is not waited for any more. */
+  readonly stop: AbortSignal;
   /** The store can't go on: the process ends. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault */
+/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault; `stopped` */
 export async function openStore(
   config: StoreTables,
-  { clock, log, onFailure }: Surroundings,
+  { clock, log, stop, onFailure }: Surroundings,
   house: AsyncDisposableStack,
   locked: () => Promise<void>,
 ) {
@@ -47,7 +49,7 @@ export async function openStore(
   // Before the store, so that they are closed after it: what the store still tells is on record.
   const records = await KmRecords.open(config, clock, log.child("records"));
   house.defer(() => records.close());
-  const found = await openMasterKey(config, clock);
+  const found = await openMasterKey(config, clock, { stop });
   let onRekeyed = () => {};
   const opened = await openEngine({
     folder: `${km.state_dir}/store`,

@@ -26,13 +26,15 @@ const most = 4 + longestAnswer + 4 * masterKeyBytes;
 /**
  * @param request `adopt` goes with `key`, which the caller wipes
  * @param timeoutMs what is not answered by then is given up, and the process killed
- * @throws Fault `hsm.library`, `.token`, `.pin`, `.key`, `.io`, `.timeout`
+ * @param stop as if that time were over
+ * @throws Fault `hsm.library`, `.token`, `.pin`, `.key`, `.io`, `.timeout`; `stopped`
  */
 export async function askToken(
   request: HsmRequest,
   timeoutMs: number,
   clock: Clock,
   key?: Buffer,
+  stop?: AbortSignal,
 ): Promise<HsmAnswered> {
   const child = spawn(process.execPath, [...flags, childFile, `${process.pid}`], {
     // What the library prints is not read.
@@ -45,6 +47,9 @@ export async function askToken(
     const facts = { module: request.module, limit_ms: timeoutMs };
     late.reject(new Fault("hsm.timeout", "the token does not answer", facts));
   });
+  const stopped = () => late.reject(new Fault("stopped", "asking the token was stopped"));
+  stop?.addEventListener("abort", stopped);
+  if (stop?.aborted) stopped();
   const received: Buffer[] = [];
   try {
     const ended = hear(child, received);
@@ -59,6 +64,7 @@ export async function askToken(
     return understand(Buffer.concat(received), request);
   } finally {
     timer.cancel();
+    stop?.removeEventListener("abort", stopped);
     child.kill("SIGKILL");
     for (const part of received) part.fill(0);
   }
