@@ -236,6 +236,7 @@ const recordMembers: Record<string, Schema> = {
     "rises by one, over starts too: one that is left out is a record that is gone",
   ),
   kind: oneOf(...recordKinds),
+  route: about(list(text), "of `relayed`: KM IDs of its path; `state` is what this KM was in it"),
   t: time,
   part: about({ type: "integer", minimum: 1 }, "of a record that is told in parts, from 1"),
   more: about(flag, "another part of it follows"),

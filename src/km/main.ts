@@ -214,6 +214,7 @@ async function start(
     known: management.controlled,
     route: (...asked) => controlled.route(...asked),
     nextHops: (...ends) => controlled.nextHops(...ends),
+    told: (relay) => records.relayed(relay),
     onFailure,
   });
   records.attachRelays(relays);

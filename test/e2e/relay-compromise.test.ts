@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import type { Affected, GivenUp } from "../../src/km/records/tellings.ts";
 import { eventually } from "../eventually.ts";
 import { patience } from "../patience.ts";
+import { ApplicationClient, heldKeys } from "../rig/application.ts";
 import { KmNet } from "../rig/km-net.ts";
 import { programPath } from "../rig/programs.ts";
 
@@ -89,3 +90,58 @@ test.serial("an order ends what is on its way, and both ends know when a key beg
     t.like(all, { free_bits: 16_384 }, km);
   }
 });
+
+test.serial(
+  "what was relayed under pads that were not safe is told, and given up at both ends",
+  async (t) => {
+    const { net, cli, json, link } = await network(t);
+    await cli("a", "relay", "--link", "c", "--bits", "32768");
+    const stock = (bits: number) => ({
+      when: (one: Awaited<ReturnType<typeof link>>) =>
+        (one?.stock_bits ?? 0) + (one?.peer_stock_bits ?? 0) === bits,
+    });
+    await eventually("keys came", () => link("c", "a"), stock(32_768));
+    await eventually("keys came", () => link("a", "c"), stock(32_768));
+    const [a, c] = (["a", "c"] as const).map((km) => {
+      const one = new ApplicationClient(net.km(km) as never, net.km(km).application);
+      t.teardown(() => one.close());
+      return one;
+    }) as [ApplicationClient, ApplicationClient];
+    const given = heldKeys(await a.encKeys("app-c", 2));
+    const ids = given.map(({ id }) => id);
+    t.is(heldKeys(await c.decKeys("app-a", ids)).length, 2);
+    const since = ["--from", "1h"];
+    // Either end of the last hop finds it by the pads that it lent or took; the KM between names those who have the keys.
+    for (const [km, peer, far] of [
+      ["a", "b", "c"],
+      ["c", "b", "a"],
+    ] as const) {
+      const { relayed } = await json<Affected>(km, "compromise", "--link", peer, ...since);
+      t.like(relayed, { relays: 2, elsewhere: [], unknown: 0 });
+      t.like(relayed?.links, [
+        { link: far, matched_keys: 2, bits: 32_768, free_bits: 32_768 - 512 },
+      ]);
+      const listed = relayed?.links[0]?.ksa_keys.map(({ ksa_key }) => ksa_key) ?? [];
+      t.deepEqual(listed.sort(), ids.map(String).sort());
+    }
+    for (const peer of ["a", "c"]) {
+      const { relayed } = await json<Affected>("b", "compromise", "--link", peer, ...since);
+      t.like(relayed, { relays: 2, links: [], unknown: 0 });
+      t.deepEqual(relayed?.elsewhere, [{ kms: ["km-a", "km-c"], relays: 2 }]);
+    }
+    const told = await cli("b", "compromise", "--link", "c", ...since, "--delete", "--yes", "km-b");
+    t.regex(told, /km-a and km-c have the keys of 2 relays/);
+    await eventually("nothing was done to them", () => link("a", "c"), stock(32_768 - 512));
+    const done = await cli("a", "compromise", "--link", "b", ...since, "--delete", "--yes", "km-a");
+    t.regex(done, /^relayed under its pads, link c: 3\.9 KiB of 2 extents void at both ends$/m);
+    t.regex(done, /0 KSA-keys of the link, and 2 KSA-keys of\s+what\s+2\s+relays brought/);
+    t.true(done.split("\n").every((line) => line.length <= 80));
+    for (const [km, peer] of [
+      ["a", "c"],
+      ["c", "a"],
+    ] as const) {
+      await eventually(`nothing is left at ${km}`, () => link(km, peer), stock(0));
+    }
+    t.not((await a.encKeys("app-c", 1)).status, 200);
+  },
+);

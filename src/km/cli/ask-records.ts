@@ -5,7 +5,8 @@ import { ask, CliError } from "../../ops/cli/client.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
-import { affectedText, count, givenUpText, listText, storyText } from "./records.ts";
+import { count } from "./count.ts";
+import { affectedText, givenUpText, listText, storyText } from "./records.ts";
 
 /** Options as they were typed. */
 export interface RecordOptions {
@@ -109,7 +110,7 @@ async function confirm(
   const { waiting_keys, left_over_keys = 0 } = affected;
   const waiting = count(waiting_keys + left_over_keys, "waiting QKD-key");
   process.stdout.write(
-    `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends.\nThis cannot be undone.\n`,
+    `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends,\nand so what was relayed under them.\nThis cannot be undone.\n`,
   );
   const input = createInterface({ input: process.stdin, output: process.stdout });
   const gone = new Promise<string>((resolve) => input.once("close", () => resolve("")));

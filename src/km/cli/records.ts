@@ -10,6 +10,9 @@ import type {
   KeyStory,
   StoryStep,
 } from "../records/tellings.ts";
+import { isRelayUse } from "../relay/ports.ts";
+import { count } from "./count.ts";
+import { relayedDone, relayedLines, usedLines } from "./relayed.ts";
 
 const width = 80;
 /** Lines of a list that is not for programs. */
@@ -17,11 +20,6 @@ const mostLines = 1_000;
 
 function text(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
-}
-
-/** `1 key`, `2 keys`. */
-export function count(n: number, one: string, many = `${one}s`): string {
-  return `${whole(n)} ${n === 1 ? one : many}`;
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -108,6 +106,10 @@ export function stepText(step: StoryStep): string {
       return "used at the other end, as what is not known: a disk was put back";
     case "order":
       return `given up by order of ${step.by ?? "an operator"}`;
+    case "relayed": {
+      const by = (step.route ?? []).join(" > ");
+      return reason === undefined ? `relayed by ${by}` : `its relay by ${by} failed: ${reason}`;
+    }
     case "deleted":
       return `extent ${step.extent} is used up and deleted`;
   }
@@ -213,6 +215,7 @@ export function affectedText(affected: Affected): string {
   const { extents, without_record, ksa_keys, free_bits, bits, left_out } = affected;
   const all = matched_keys + waiting_keys + unused_keys;
   const numbers = extents.map(({ extent }) => extent);
+  const pads = ksa_keys.filter(({ applications }) => isRelayUse(applications)).length;
   const unknown =
     without_record.length === 0
       ? []
@@ -231,12 +234,18 @@ export function affectedText(affected: Affected): string {
         ["came to nothing", count(unused_keys, "QKD-key")],
         ...unknown,
         ["affected", count(kma_keys, "KMA-key")],
-        ["used for", count(ksa_keys.length, "KSA-key")],
+        ["used for", count(ksa_keys.length - pads, "KSA-key")],
+        ...(pads > 0 ? [["pads of relays", count(pads, "KSA-key")] as const] : []),
         ["still free", `${bytes(free_bits / 8)}, of both owners`],
       ],
       width,
     ),
     ...useLines(ksa_keys),
+    ...relayedLines(affected.relayed),
+    ...(affected.relayed?.links ?? []).flatMap(({ link: far, ksa_keys: uses }) => {
+      const lines = useLines(uses);
+      return lines.length === 0 ? [] : ["", `of link ${far}, by these relays:`, ...lines];
+    }),
     ...(left_out > 0 ? ["", `and ${whole(left_out)} more that there was no room for`] : []),
   ]);
 }
@@ -253,13 +262,14 @@ export function givenUpText(done: GivenUp): string {
   const { dropped_keys, void_extents, void_bits, left_keys, link_up } = done;
   // A key manager that still runs older software does not say.
   const { ended_relays = 0 } = done;
-  const lines = [
+  const lines: string[] = [
     `void at ${link_up ? "both ends" : "this end"}: ${bytes(void_bits / 8)} of ${count(void_extents, "extent")}`,
     `dropped from the buffer: ${count(dropped_keys, "QKD-key")}`,
   ];
   if (ended_relays > 0) {
     lines.push(`ended while the key was on its way: ${count(ended_relays, "relay")}`);
   }
+  lines.push(...usedLines(done), ...relayedDone(done));
   if (!link_up) {
     lines.push(
       ...wrap(

@@ -64,16 +64,23 @@ async function compromise(
   }
   const gone = await ports.giveUp(link, period, `command key ${by}`);
   if (gone === undefined) return failed("unknown_link");
-  const { affected, ...did } = gone;
-  return { ...done, facts: { ...about(affected), ...did } };
+  const { affected, relayed, ...did } = gone;
+  const relayed_void_bits = relayed.reduce((sum, { void_bits }) => sum + void_bits, 0);
+  return { ...done, facts: { ...about(affected), ...did, relayed_void_bits } };
 }
 
 /** How much it is: an answer has no room for all of it, which `qkd-km compromise` lists. */
 function about(affected: Affected) {
   const { matched_keys, waiting_keys, left_over_keys, unused_keys } = affected;
   const { bits, kma_keys, free_bits } = affected;
-  const { extents, without_record, ksa_keys, left_out } = affected;
+  const { extents, without_record, ksa_keys, left_out, relayed } = affected;
   return {
+    // Those of which other key managers have the keys, or of which it is not known, are not done with by this one.
+    ...(relayed && {
+      relays: relayed.relays,
+      relays_elsewhere: relayed.elsewhere.reduce((sum, { relays }) => sum + relays, 0),
+      relays_unknown: relayed.unknown,
+    }),
     ...{ matched_keys, waiting_keys, left_over_keys, unused_keys, bits, kma_keys, free_bits },
     extents: extents.length,
     extents_without_record: without_record.length,

@@ -6,7 +6,6 @@ import type { DeliveryMessage } from "../../wire/kx/deliver-messages.ts";
 import type { KxMessage } from "../../wire/kx/messages.ts";
 import type { KxVersion } from "../../wire/kx/names.ts";
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
-import type { Period } from "../keys/origin.ts";
 import { LinkBuffer } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
@@ -27,7 +26,7 @@ import { forgetUsed } from "./forget.ts";
 import { MacPads } from "./mac-pads.ts";
 import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
-import { type Revoked, revokeBuffered, revokeExtents } from "./revoke.ts";
+import { type Revoked, revokeBuffered, revokeExtents, type WaitingChoice } from "./revoke.ts";
 import { roughSize } from "./rough-size.ts";
 import { TheirBooks } from "./their-books.ts";
 import { unreadable } from "./unreadable.ts";
@@ -238,9 +237,9 @@ export class KmLink {
     this.#turn.whenDurable(() => done(revoked));
   }
 
-  /** Gives up QKD-keys of a period that wait for a match. @returns how many, and how many a batch has */
-  revokeWaiting(period: Period): { readonly dropped: number; readonly inBatch: number } {
-    return revokeBuffered(this.#context, this.#buffer, period);
+  /** Gives up QKD-keys that wait for a match. @returns how many, and how many a batch has */
+  revokeWaiting(choice: WaitingChoice): { readonly dropped: number; readonly inBatch: number } {
+    return revokeBuffered(this.#context, this.#buffer, choice);
   }
 
   /** QKD-keys that wait for a match: to be looked at. */

@@ -2,7 +2,7 @@
  * Keys that may be known to others are given up on an operator's order (Y.3803 §8.2.6): what is free of their
  * extents is void at both ends, what waits for a match leaves the buffer. Nothing that is bound is touched. Pure.
  */
-import { cameIn, type Period } from "../keys/origin.ts";
+import type { Origin } from "../keys/origin.ts";
 import type { LinkBuffer } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
@@ -24,6 +24,12 @@ export interface Revoked {
   readonly bytes: number;
   /** Keys for no application that are being offered: the order has to be given again when that is over. */
   readonly offered: number;
+}
+
+/** QKD-keys that wait for a match, of which some are given up. */
+export interface WaitingChoice {
+  /** @param id 16 bytes */
+  has(id: Buffer, origin: Origin): boolean;
 }
 
 /** It is prepared, here or by the other end, and no application may have it yet. */
@@ -110,19 +116,19 @@ function forget({ store, link, turn }: LinkContext, owner: Owner, use: Use): voi
 }
 
 /**
- * Drops QKD-keys of a period that wait for a match and are in no batch. The leader tells the follower which;
+ * Drops QKD-keys that wait for a match and are in no batch. The leader tells the follower which;
  * keys that the follower dropped expire at the leader.
  * @returns keys that were dropped, and those that are in a batch: what they become is an extent soon, or free again
  */
 export function revokeBuffered(
   context: LinkContext,
   buffer: LinkBuffer,
-  period: Period,
+  choice: WaitingChoice,
 ): { readonly dropped: number; readonly inBatch: number } {
   const gone: number[] = [];
   let inBatch = 0;
-  for (const { slot, origin, isInBatch } of buffer.all()) {
-    if (!cameIn(origin, period)) continue;
+  for (const { slot, id, origin, isInBatch } of buffer.all()) {
+    if (!choice.has(id, origin)) continue;
     if (isInBatch) inBatch++;
     else gone.push(slot);
   }

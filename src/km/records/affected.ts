@@ -1,14 +1,17 @@
 /** Which keys could be known to others if a link was not safe for a time (Y.3803 §8.2.6): two readings. Pure. */
-import { cameIn, type Period } from "../keys/origin.ts";
+import type { Period } from "../keys/origin.ts";
+import { relayOf } from "../relay/ports.ts";
+import { type Choice, keysOfPeriod } from "./choice.ts";
 import type { RecordView } from "./codec.ts";
 import { kmaKeyId, linkPart, uuid } from "./kma-key-id.ts";
-import { runsOf } from "./notes.ts";
 import type { LifeRecord } from "./record.ts";
 import { time } from "./story.ts";
-import type { Affected, AffectedExtent, AffectedUse } from "./tellings.ts";
+import type { AffectedExtent, AffectedOfLink, AffectedUse } from "./tellings.ts";
 
 /** Extents, and KSA-keys, that are told one by one. */
 const mostTold = 10_000;
+/** Relays that are followed: their IDs are in memory. */
+const mostRelays = 1_000_000;
 
 type Stretch = [start: number, end: number];
 
@@ -33,8 +36,12 @@ export interface LinkNow {
 export class AffectedSearch {
   readonly #link: string;
   readonly #period: Period;
+  readonly #choice: Choice;
   readonly #extents = new Map<number, Found>();
   readonly #recorded = new Set<number>();
+  readonly #relays = new Set<string>();
+  #relaysLeftOut = 0;
+  #sawRelays = false;
   readonly #uses = new Map<string, Omit<AffectedUse, "ksa_key">>();
   #usesLeftOut = 0;
   #matched = 0;
@@ -42,23 +49,42 @@ export class AffectedSearch {
   #bits = 0;
   #kmaKeys = 0;
 
-  constructor(link: string, period: Period) {
+  /** @param choice which keys of the link; default: those of the period */
+  constructor(link: string, period: Period, choice: Choice = keysOfPeriod(period)) {
     this.#link = link;
     this.#period = period;
+    this.#choice = choice;
+  }
+
+  /** The same extents, of which no use was looked for yet: {@link follow} finds those of now. */
+  retraced(): AffectedSearch {
+    const again = new AffectedSearch(this.#link, this.#period, this.#choice);
+    for (const [number, found] of this.#extents) again.#extents.set(number, found);
+    return again;
+  }
+
+  /** IDs, in hexadecimal, of the relays that had pads of these keys. */
+  get relays(): ReadonlySet<string> {
+    return this.#relays;
+  }
+
+  /** This KM takes part in relays: more of these keys may have become pads by now. */
+  get sawRelays(): boolean {
+    return this.#sawRelays || this.#relays.size > 0;
   }
 
   find(view: RecordView): void {
     const { kind } = view;
+    this.#sawRelays ||= kind === "relayed";
     const isEnd = kind === "expired" || kind === "differs" || kind === "dropped";
     // What was recorded before the period began cannot tell of a key that came in it.
     if ((kind !== "matched" && !isEnd) || view.at < this.#period.from) return;
     const record = view.decode();
     if (record.facts.link !== this.#link) return;
     if (kind === "matched") return this.#ofExtent(record);
-    for (const { count, origin } of runsOf(record)) {
-      if (!cameIn(origin, this.#period)) continue;
+    for (const { count, bits } of this.#choice.of(record)) {
       this.#unused += count;
-      this.#bits += count * origin.bits;
+      this.#bits += count * bits;
     }
   }
 
@@ -68,10 +94,9 @@ export class AffectedSearch {
     this.#recorded.add(extent);
     const stretches: Stretch[] = [];
     let keys = 0;
-    for (const { count, origin, start, length } of runsOf(record)) {
-      if (!cameIn(origin, this.#period) || count === 0) continue;
+    for (const { count, bits, start, length } of this.#choice.of(record)) {
       keys += count;
-      this.#bits += count * origin.bits;
+      this.#bits += count * bits;
       const end = start + count * length;
       const last = stretches.at(-1);
       if (last?.[1] === start) last[1] = end;
@@ -119,6 +144,8 @@ export class AffectedSearch {
       of = extent;
       if (!found?.stretches.some(([from, to]) => start < to && from < end)) return;
       last = key;
+      const relay = relayOf(applications);
+      if (relay !== undefined) this.#followRelay(relay);
       const id = ids.toString("latin1", 16 * key, 16 * key + 16);
       // Each key is offered or bound once: those that there is no room for are counted by that.
       if (this.#uses.size < mostTold || this.#uses.has(id)) this.#uses.set(id, use);
@@ -126,7 +153,12 @@ export class AffectedSearch {
     });
   }
 
-  result(now: LinkNow): Affected {
+  #followRelay(relay: string): void {
+    if (this.#relays.size < mostRelays || this.#relays.has(relay)) this.#relays.add(relay);
+    else this.#relaysLeftOut++;
+  }
+
+  result(now: LinkNow): AffectedOfLink {
     const without_record: number[] = [];
     for (const [number, matchedAt] of now.extents) {
       if (!this.#recorded.has(number) && matchedAt >= this.#period.from)
@@ -158,8 +190,14 @@ export class AffectedSearch {
       left_out:
         Math.max(0, extents.length - mostTold) +
         this.#usesLeftOut +
+        this.#relaysLeftOut +
         Math.max(0, without_record.length - mostTold),
     };
+  }
+
+  /** Those of its extents that are there, and on record as having such keys. */
+  recordedOf({ extents }: Pick<LinkNow, "extents">): number[] {
+    return [...this.#extents.keys()].filter((number) => extents.has(number));
   }
 
   /** Extents that an order has to give up. */

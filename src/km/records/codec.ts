@@ -60,6 +60,7 @@ const factsShape = v.strictObject({
   from: v.optional(v.number()),
   to: v.optional(v.number()),
   by: v.optional(v.string()),
+  route: v.optional(v.array(v.string())),
 });
 
 function isRuns(value: unknown): boolean {

@@ -1,6 +1,7 @@
 /** Makes records of what links tell. Steps of keys that are alike and come together share one. Pure. */
 import type { Origin, Run } from "../keys/origin.ts";
 import type { LinkEvent, UseTold } from "../peer/events.ts";
+import type { RelayTold } from "../relay/ports.ts";
 import { countOf } from "../store/key-run.ts";
 import { fetchedText } from "../store/sae-set.ts";
 import { noOffer } from "../store/shapes.ts";
@@ -68,6 +69,12 @@ export class Notes {
   /** Keys of modules that the configuration does not have were dropped: of which link they were is not known. */
   leftOverDropped({ reason, ids, runs }: Dropped, at: number): void {
     this.write({ kind: "dropped", at, ids, ranges: [], facts: { reason, ...this.#runs(runs) } });
+  }
+
+  /** A relay ended. It shares no record: its pads, each of one relay, share none, either. */
+  relayed({ relay, role, path, failure }: RelayTold, at: number): void {
+    const facts = { state: role, route: path, ...(failure !== undefined && { reason: failure }) };
+    this.write({ kind: "relayed", at, ids: Buffer.from(relay, "hex"), ranges: [], facts });
   }
 
   /** Writes a record after all that came before it. */

@@ -33,6 +33,8 @@ export const recordKinds = [
   "missing",
   /** An operator gave the store another master key; all is sealed anew for it. */
   "rekey",
+  /** A relay, of which this KM was a part, ended. */
+  "relayed",
 ] as const;
 
 export type RecordKind = (typeof recordKinds)[number];
@@ -81,6 +83,8 @@ export interface Facts {
   readonly from?: number;
   readonly to?: number;
   readonly by?: string;
+  /** Of a relay: KM IDs of its path. Its `state` is what this KM was in it, its `reason` why it came to nothing. */
+  readonly route?: readonly string[];
 }
 
 export interface LifeRecord {

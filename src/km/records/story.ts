@@ -100,7 +100,10 @@ export class StorySearch {
         continue;
       }
       this.#kind = "QKD-key";
-      this.#about = { ...this.#about, link, ...(facts.kms && { kms: facts.kms }) };
+      // A relay is of no link of a KM between.
+      if (kind !== "relayed") {
+        this.#about = { ...this.#about, link, ...(facts.kms && { kms: facts.kms }) };
+      }
       this.#ofQkdKey(record, at);
     }
     if (this.#kind !== "KSA-key") return;
@@ -124,14 +127,15 @@ export class StorySearch {
     if (key !== undefined && !this.#steps.some(({ step }) => step === "received")) {
       this.#steps.push(receivedStep(key));
     }
-    const { link = "", reason } = facts;
+    const { link = "", reason, route = [] } = facts;
     const because = reason !== undefined && { reason };
     if (kind === "matched" && key !== undefined) {
       const extent = ranges[0]?.extent ?? 0;
       const { start, end } = key;
       this.#places.push({ link, extent, start, end });
       this.#steps.push(matchedStep(record, start, end));
-    } else if (kind === "expired") this.#add({ t: time(at), step: "no_match", ...because });
+    } else if (kind === "relayed") this.#add({ t: time(at), step: "relayed", route, ...because });
+    else if (kind === "expired") this.#add({ t: time(at), step: "no_match", ...because });
     else if (kind === "differs" || kind === "conflict" || kind === "dropped") {
       this.#add({ t: time(at), step: kind, ...because });
     }

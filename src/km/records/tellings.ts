@@ -24,7 +24,8 @@ export interface StoryStep {
     | "got"
     | "lost"
     | "order"
-    | "deleted";
+    | "deleted"
+    | "relayed";
   readonly module?: string;
   readonly matching_module?: string;
   readonly bits?: number;
@@ -43,6 +44,8 @@ export interface StoryStep {
   readonly fate?: "taken" | "expired" | "void";
   readonly reason?: string;
   readonly by?: string;
+  /** Of a relay: KM IDs of its path. */
+  readonly route?: readonly string[];
 }
 
 export interface KeyStory {
@@ -90,8 +93,8 @@ export interface AffectedUse {
   readonly applications?: string;
 }
 
-/** What could be known to others if a link was not safe for a time. */
-export interface Affected {
+/** Keys of one link that could be known to others. */
+export interface AffectedOfLink {
   readonly link: string;
   readonly from: string;
   readonly to: string;
@@ -115,11 +118,40 @@ export interface Affected {
   readonly left_out: number;
 }
 
+/** Relays that had pads which could be known to others: what they brought could be, too. */
+export interface AffectedRelays {
+  readonly relays: number;
+  /** Links of this KM whose stock their keys became. */
+  readonly links: readonly AffectedOfLink[];
+  /** Pairs of other KMs that have keys which this one passed on: source and destination. */
+  readonly elsewhere: readonly {
+    readonly kms: readonly [string, string];
+    readonly relays: number;
+  }[];
+  /** Relays that have no end on record here: they are under way, or their records are gone. */
+  readonly unknown: number;
+}
+
+/** What could be known to others if a link was not safe for a time. */
+export interface Affected extends AffectedOfLink {
+  /** Missing: no such key was a pad of a relay. */
+  readonly relayed?: AffectedRelays;
+}
+
+/** What was given up of a link whose stock was relayed under pads that could be known to others. */
+export interface GivenUpOfLink {
+  readonly link: string;
+  readonly dropped_keys: number;
+  readonly void_extents: number;
+  readonly void_bits: number;
+  readonly link_up: boolean;
+}
+
 /** What an order to give up keys did. */
 export interface GivenUp {
   readonly affected: Affected;
   readonly dropped_keys: number;
-  /** Relays of keys of this link that were under way, and came to nothing. */
+  /** Relays under way that came to nothing: of keys of this link, and those that had pads of its keys. */
   readonly ended_relays: number;
   readonly void_extents: number;
   readonly void_bits: number;
@@ -127,4 +159,6 @@ export interface GivenUp {
   readonly left_keys: number;
   /** Whether the other KM is there. If not, it does the same as soon as it is. */
   readonly link_up: boolean;
+  /** Links to which keys were relayed under pads of this one. */
+  readonly relayed: readonly GivenUpOfLink[];
 }

@@ -117,6 +117,11 @@ export function useOfRelay(relay: Buffer): string {
   return `relay ${relay.toString("hex")}`;
 }
 
+/** @returns the relay that bytes were bound for, in hexadecimal; undefined: for something else */
+export function relayOf(use: string | undefined): string | undefined {
+  return isRelayUse(use) ? use?.slice(-32) : undefined;
+}
+
 /** Whether bytes were bound for a relay and not for applications. */
 export function isRelayUse(use: string | undefined): boolean {
   return use !== undefined && /^relay [0-9a-f]{32}$/.test(use);

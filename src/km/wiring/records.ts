@@ -1,28 +1,21 @@
 /** Records of a key manager: what links and intake tell goes in; what became of which key comes out. */
-import { type Clock, delay } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import type { KmTable, LinkConfig, ModuleConfig, RecordsTable } from "../config/tables.ts";
 import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
-import { type AskedPeriod, cameIn, type Period, periodAt, type Run } from "../keys/origin.ts";
+import { type AskedPeriod, type Period, periodAt, type Run } from "../keys/origin.ts";
 import type { KmLink } from "../link/link.ts";
-import { preparedOf, type Revoked } from "../link/revoke.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import { AffectedSearch, type LinkNow } from "../records/affected.ts";
 import { ListSearch } from "../records/list.ts";
 import { allOf, type LinkOfRecords, Notes } from "../records/notes.ts";
 import type { LifeRecord } from "../records/record.ts";
 import { receivedStep, StorySearch } from "../records/story.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+import type { RelayTold } from "../relay/ports.ts";
+import { type Attached, Compromise, type CompromiseParts } from "./compromise.ts";
 import type { LeftOver } from "./left-over.ts";
-import type { Relays } from "./relays.ts";
-
-/** Extents that are given up in one transaction. */
-const atOnce = 500;
-/** An order waits for batches that are under way: so often, so long each time, ms. */
-const rounds = 20;
-const roundMs = 250;
 
 /** The tables that say what is recorded, and how much. */
 export interface RecordTables {
@@ -30,10 +23,6 @@ export interface RecordTables {
   readonly records: RecordsTable;
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
-}
-
-interface Attached extends LinkOfRecords {
-  readonly core: KmLink;
 }
 
 export class KmRecords {
@@ -48,7 +37,8 @@ export class KmRecords {
   readonly #links = new Map<string, LinkOfRecords>();
   readonly #attached = new Map<string, Attached>();
   #leftOver: LeftOver | undefined;
-  #relays: Pick<Relays, "giveUpTo"> | undefined;
+  #relays: ReturnType<CompromiseParts["relays"]>;
+  readonly #compromise: Compromise;
 
   /** @throws Fault `km_store.io` */
   static async open(config: RecordTables, clock: Clock, log: Log): Promise<KmRecords> {
@@ -69,6 +59,15 @@ export class KmRecords {
     this.#config = config;
     this.#clock = clock;
     this.#log = log;
+    this.#compromise = new Compromise({
+      clock,
+      links: this.#attached,
+      leftOver: () => this.#leftOver,
+      relays: () => this.#relays,
+      flush: () => this.#flush(),
+      scan: (visit) => log.scan(visit),
+      record: (...order) => this.#order(...order),
+    });
     log.onWritten = () => this.onWritten();
     const modules = new Map(
       config.modules.map(
@@ -96,7 +95,7 @@ export class KmRecords {
   }
 
   /** Keys that are just being relayed: orders reach them, too. */
-  attachRelays(relays: Pick<Relays, "giveUpTo">): void {
+  attachRelays(relays: NonNullable<ReturnType<CompromiseParts["relays"]>>): void {
     this.#relays = relays;
   }
 
@@ -107,6 +106,11 @@ export class KmRecords {
   tell(link: string, event: LinkEvent): void {
     const of = this.#links.get(link);
     if (of !== undefined) this.#notes.note(of, event, this.#clock.wall());
+  }
+
+  /** A relay, of which this KM was a part, ended. */
+  relayed(relay: RelayTold): void {
+    this.#notes.relayed(relay, this.#clock.wall());
   }
 
   /** Another content came under the ID of a QKD-key. */
@@ -178,61 +182,15 @@ export class KmRecords {
   async affected(name: string, asked: AskedPeriod): Promise<Affected | undefined> {
     const link = this.#attached.get(name);
     if (link === undefined) return undefined;
-    const period = periodAt(asked, this.#clock.wall());
     await this.#settle();
-    return (await this.#search(link, period)).result(now(link.core, period, this.#leftOver));
+    return this.#compromise.affected(link, asked);
   }
 
-  async #search({ name }: Attached, period: Period): Promise<AffectedSearch> {
-    const search = new AffectedSearch(name, period);
-    await this.#log.scan((view) => search.find(view));
-    await this.#log.scan((view) => search.follow(view));
-    return search;
-  }
-
-  /**
-   * Gives these keys up at both ends: all free bytes of their extents, and what waits for a match. The order is
-   * on record before anything is done.
-   * @param by who ordered it @returns undefined: no such link
-   * @throws Fault `km_store.io` if the order cannot be recorded: nothing was done then
-   */
+  /** Gives these keys up at both ends: see {@link Compromise.giveUp}. @returns undefined: no such link */
   async giveUp(name: string, asked: AskedPeriod, by: string): Promise<GivenUp | undefined> {
     const link = this.#attached.get(name);
     if (link === undefined) return undefined;
-    const to = asked.to ?? this.#clock.wall();
-    let affected: Affected | undefined;
-    const sum = { dropped_keys: 0, ended_relays: 0, void_extents: 0, void_bits: 0, left_keys: 0 };
-    for (let round = 0; round < rounds; round++) {
-      if (round > 0) await delay(this.#clock, roundMs);
-      await this.#flush();
-      // What comes while the order is carried out is not of the period: its stamp is not ahead of the clock.
-      const period = { ...periodAt(asked, this.#clock.wall()), to };
-      const search = await this.#search(link, period);
-      const state = now(link.core, period, this.#leftOver);
-      affected ??= search.result(state);
-      const prepared = preparedOf(link.core.books.uses.values());
-      const numbers = [...search.toGiveUp(state)].filter(
-        (number) => state.free(number) > 0 || prepared.has(number),
-      );
-      if (round === 0 || numbers.length > 0) await this.#order(name, period, by, numbers);
-      // First those that are no key yet: what is stored of them meanwhile is in the buffer next.
-      const { ended = 0, storing = 0 } = this.#relays?.giveUpTo(link.kms[1], to) ?? {};
-      const { dropped, inBatch } = link.core.revokeWaiting(period);
-      sum.ended_relays += ended;
-      await new Promise<void>((resolve) => link.core.settled(resolve));
-      sum.dropped_keys += dropped + ((await this.#leftOver?.giveUp(period)) ?? 0);
-      sum.left_keys = inBatch + storing;
-      for (let at = 0; at < numbers.length; at += atOnce) {
-        const one = await revoke(link.core, numbers.slice(at, at + atOnce));
-        sum.void_extents += one.extents;
-        sum.void_bits += one.bytes * 8;
-        sum.left_keys += one.offered;
-      }
-      if (sum.left_keys === 0) break;
-    }
-    await this.#settle();
-    const link_up = link.core.phase === "ready";
-    const done = { affected: affected as Affected, ...sum, link_up };
+    const done = await this.#compromise.giveUp(link, asked, by);
     this.onGivenUp(name, by, done);
     return done;
   }
@@ -275,34 +233,4 @@ export class KmRecords {
     this.#notes.flush();
     await this.#log.close();
   }
-}
-
-function revoke(core: KmLink, numbers: readonly number[]) {
-  return new Promise<Revoked>((resolve) => {
-    core.revoke(new Set(numbers), resolve);
-  });
-}
-
-function now(
-  { books: { stock }, buffer }: KmLink,
-  period: Period,
-  leftOver: LeftOver | undefined,
-): LinkNow {
-  let waitingKeys = 0;
-  let waitingBits = 0;
-  for (const { origin } of buffer.all()) {
-    if (!cameIn(origin, period)) continue;
-    waitingKeys++;
-    waitingBits += origin.bits;
-  }
-  const extents = new Map<number, number>();
-  for (const [number, { facts }] of stock.extents) extents.set(number, facts.at);
-  return {
-    waitingKeys,
-    waitingBits,
-    leftOverKeys: leftOver?.count(period) ?? 0,
-    extents,
-    free: (number) =>
-      (stock.extent(number)?.regions ?? []).reduce((sum, { mark, end }) => sum + end - mark, 0),
-  };
 }

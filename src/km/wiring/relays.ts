@@ -43,6 +43,8 @@ export interface RelayParts {
   readonly known?: KnownRoutes;
   /** The next hops to a KM, as a controller says; see `Controllers.nextHops`. */
   readonly nextHops?: (source: string, destination: string) => Promise<readonly string[]>;
+  /** A relay ended. */
+  readonly told?: (relay: RelayTold) => void;
   /** A defect: the process ends. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -149,7 +151,9 @@ export class Relays {
     this.#desk.heard(this.#ways.get(peer) as RelayWay, message);
   }
 
-  #told({ role, relay, scheme, path, length, ms, failure, at }: RelayTold): void {
+  #told(told: RelayTold): void {
+    this.#parts.told?.(told);
+    const { role, relay, scheme, path, length, ms, failure, at } = told;
     const count = this.#counts.get(role) ?? { relays: 0, failed: 0, bytes: 0 };
     this.#counts.set(role, count);
     const facts = { relay, as: role, scheme, route: path.join(" > "), bits: length * 8 };
@@ -202,6 +206,10 @@ export class Relays {
 
   get pairs(): Iterable<RelayPair> {
     return this.#pairs.values();
+  }
+
+  get underWay(): number {
+    return this.#desk.underWay;
   }
 
   hasLink(km: string): boolean {

@@ -61,6 +61,7 @@ test("what was given up is told, and what is left to do", (t) => {
     affected,
     dropped_keys: 1,
     ended_relays: 0,
+    relayed: [],
     void_extents: 2,
     void_bits: 8_192,
     left_keys: 0,
@@ -68,14 +69,20 @@ test("what was given up is told, and what is left to do", (t) => {
   };
   t.is(
     givenUpText(done),
-    "void at both ends: 1.0 KiB of 2 extents\ndropped from the buffer: 1 QKD-key\n",
+    [
+      "void at both ends: 1.0 KiB of 2 extents",
+      "dropped from the buffer: 1 QKD-key",
+      "used, and not taken back: 1 KSA-key of the link: tell their applications",
+      "(compromise without --delete)",
+      "",
+    ].join("\n"),
   );
   t.regex(givenUpText({ ...done, ended_relays: 2 }), /^ended while .* on its way: 2 relays$/m);
   const left = givenUpText({ ...done, left_keys: 1 });
   t.regex(left, /^1 key is in a batch or an offer that is under way/m);
   t.regex(givenUpText({ ...done, left_keys: 2 }), /^2 keys are in a batch/m);
   const alone = givenUpText({ ...done, link_up: false });
-  t.regex(alone, /^void at this end: 1.0 KiB of 2 extents\n.*\nThe link is down: /);
+  t.regex(alone, /^void at this end: 1.0 KiB of 2 extents\n[\s\S]*\nThe link is down: /);
   t.true(fits(alone));
   t.true(fits(left));
 });
@@ -113,6 +120,7 @@ test("every step has words, and a story of any of them fits 80 columns", (t) => 
     lost: true,
     order: true,
     deleted: true,
+    relayed: true,
   };
   const steps = Object.keys(all).map(
     (step): StoryStep => ({

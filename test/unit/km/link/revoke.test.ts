@@ -1,5 +1,6 @@
 import test from "ava";
 import type { LinkEvent } from "../../../../src/km/peer/events.ts";
+import { keysOfPeriod } from "../../../../src/km/records/choice.ts";
 import { noOffer } from "../../../../src/km/store/shapes.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import type { Plant } from "../../../sim/km/plants.ts";
@@ -80,7 +81,7 @@ test("keys that wait leave the buffer at the leader's order, at both ends, and n
   const { clock, a, b } = world;
   clock.runUntil(5_000);
   t.true(a.link.bufferedKeys > 0);
-  const { dropped, inBatch } = a.link.revokeWaiting({ from: 0, to: 1e12 });
+  const { dropped, inBatch } = a.link.revokeWaiting(keysOfPeriod({ from: 0, to: 1e12 }));
   t.is(inBatch, 0);
   t.true(dropped > 0);
   clock.runUntil(clock.now + 3_000);

@@ -44,6 +44,7 @@ function ports(): KmPorts & { readonly asked: string[] } {
         void_bits: 512,
         left_keys: 0,
         ended_relays: 0,
+        relayed: [],
         link_up: true,
       };
       return isKnown(link) ? { affected, ...gone } : undefined;
