@@ -281,25 +281,30 @@ export class RelayPair {
     });
   }
 
-  /** Attempts in their order, until one goes well. @param done with those that did not, and the way that did */
+  /**
+   * Attempts in their order, until one goes well: AES where the one-time pads of the same way were short, whatever
+   * failed on others. @param done with those that did not, and the way that did
+   */
   #run(
     attempts: Attempt[],
     length: number,
     done: (end: RelayEnd, failures: readonly FailedAttempt[], by?: Via) => void,
   ): void {
     const failures: FailedAttempt[] = [];
-    const next = (before: RelayEnd) => {
-      const attempt = attempts.shift();
-      // AES is for where pads are short, and for nothing else.
-      const skips = attempt?.scheme === "aes" && before !== undefined && before.failure !== "stock";
-      if (attempt === undefined || skips) return done(before, failures);
+    const wasShort = (way: Via) =>
+      failures.some(({ via, end }) => via === way && end.failure === "stock");
+    const next = () => {
+      let attempt = attempts.shift();
+      while (attempt?.scheme === "aes" && !wasShort(attempt.via)) attempt = attempts.shift();
+      if (attempt === undefined) return done(failures.at(-1)?.end, failures);
+      const { via } = attempt;
       this.#attempt(attempt, length, (end) => {
-        if (end === undefined) return done(end, failures, attempt.via);
-        failures.push({ via: attempt.via, end });
-        next(end);
+        if (end === undefined) return done(end, failures, via);
+        failures.push({ via, end });
+        next();
       });
     };
-    if (attempts.length > 0) return next(undefined);
+    if (attempts.length > 0) return next();
     const end = { failure: "route", at: this.#parts.me } as const;
     this.lastFailure = { ...end, route: [], wall: this.#parts.wall() };
     done(end, failures);

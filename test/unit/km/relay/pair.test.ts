@@ -203,3 +203,47 @@ test("a controller is told what was wrong with its way, also where another broug
   well.pair.demand(64, () => {});
   t.deepEqual(well.state.told, ["success 128"]);
 });
+
+/** A pair with AES, whose relays end by their scheme and first KM. @param ends failures, by both; others go well */
+function withAes(routes: readonly string[], ends: Readonly<Record<string, string>>) {
+  const tried: string[] = [];
+  const pair = new RelayPair({
+    me: "km-a",
+    far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
+    policy: { ...policy, aes: true, routes: routes.map((km) => [km]), pool: { kind: "manual" } },
+    stock: () => 0,
+    begin: ({ via: [km], scheme }, done) => {
+      const name = `${scheme} ${km}`;
+      tried.push(name);
+      const failure = ends[name];
+      done(failure === undefined ? undefined : ({ failure, at: km } as RelayEnd));
+    },
+    pads: () => 1e9,
+    now: () => 0,
+    wall: () => 0,
+  });
+  let end: RelayEnd | "waits" = "waits";
+  pair.demand(64, (how) => {
+    end = how;
+  });
+  return { tried, end: end as RelayEnd | "waits" };
+}
+
+test("AES comes where pads were short, whatever failed on the other routes, and in whichever order", (t) => {
+  const ends = { "case-2 b": "away", "case-2 d": "stock" };
+  t.deepEqual(withAes(["b", "d"], ends), {
+    tried: ["case-2 b", "case-2 d", "aes d"],
+    end: undefined,
+  });
+  t.deepEqual(withAes(["d", "b"], ends), {
+    tried: ["case-2 d", "case-2 b", "aes d"],
+    end: undefined,
+  });
+  const fails = { ...ends, "case-2 e": "stock", "aes d": "late" };
+  t.deepEqual(withAes(["d", "b", "e"], fails), {
+    tried: ["case-2 d", "case-2 b", "case-2 e", "aes d", "aes e"],
+    end: undefined,
+  });
+  t.like(withAes(["d"], fails), { end: { failure: "late", at: "d" } });
+  t.deepEqual(withAes(["b"], { "case-2 b": "policy" }).tried, ["case-2 b"]);
+});
