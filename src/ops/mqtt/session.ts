@@ -22,8 +22,8 @@ import type { Topic } from "./topic.ts";
 /** Unacknowledged QoS 1 messages; every broker takes that many. */
 const mostUnacknowledged = 10;
 const connectTimeout = 10_000;
-/** The broker acknowledges within this time, ms, or the connection is given up. */
-const pubackTimeout = 10_000;
+/** The broker acknowledges a message or a subscription within this time, ms, or the connection is given up. */
+const ackTimeout = 10_000;
 const closeTimeout = 500;
 /** Telemetry is dropped while more than this waits in the socket, bytes. */
 const socketBacklog = 65_536;
@@ -146,7 +146,9 @@ export class MqttSession {
       client.once("close", () => fail("connection closed"));
       client.once("connect", opened.resolve);
       if (options.onMessage !== undefined) listen(client, options.onMessage);
-      return new MqttSession(client, options, await opened.promise);
+      const connack = await opened.promise;
+      checkLimits(connack, url);
+      return new MqttSession(client, options, connack);
     } catch (error) {
       client?.end(true);
       client?.stream.destroy();
@@ -172,13 +174,20 @@ export class MqttSession {
     return this.#over;
   }
 
-  /** Subscribes at QoS 1. If the broker does not allow it the connection goes on. */
+  /**
+   * Subscribes at QoS 1. If the broker does not allow it the connection goes on; if it does not answer
+   * the connection ends, since it would look well while nothing can come.
+   */
   subscribe(
     filters: readonly string[],
     { granted: done, refused }: { granted?: () => void; refused: (why: string) => void },
   ): void {
     if (this.#over) return;
+    const timer = this.#clock.after(ackTimeout, () =>
+      this.#gone(`no answer to a subscription within ${ackTimeout} ms`),
+    );
     this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
+      timer.cancel();
       if (this.#over) return;
       const code = granted?.find(({ qos }) => qos >= 0x80)?.qos;
       if (error) refused(brokerReason(error));
@@ -196,8 +205,8 @@ export class MqttSession {
       return queueMicrotask(() => refused("longer than the broker takes", true));
     }
     this.#unacknowledged++;
-    const timer = this.#clock.after(pubackTimeout, () =>
-      this.#gone(`no acknowledgement within ${pubackTimeout} ms`),
+    const timer = this.#clock.after(ackTimeout, () =>
+      this.#gone(`no acknowledgement within ${ackTimeout} ms`),
     );
     this.#client.publish(topic, payload, this.#properties(message), (error) => {
       timer.cancel();
@@ -273,6 +282,19 @@ export class MqttSession {
       this.#client.end(true);
       this.#client.stream.destroy();
     });
+  }
+}
+
+/** @throws Fault `mqtt.connect` where the broker takes nothing at all (MQTT 5 §3.2.2.3.3, §3.2.2.3.6) */
+function checkLimits({ properties }: IConnackPacket, url: string): void {
+  const limits = {
+    "Receive Maximum": properties?.receiveMaximum,
+    "Maximum Packet Size": properties?.maximumPacketSize,
+  };
+  for (const [name, limit] of Object.entries(limits)) {
+    if (limit !== 0) continue;
+    const why = `its ${name} is 0, which MQTT 5 forbids`;
+    throw new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url });
   }
 }
 
