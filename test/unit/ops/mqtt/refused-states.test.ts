@@ -119,7 +119,7 @@ test("a refused state does not come back once there is a newer one", async (t) =
 });
 
 test("a broker that refuses the goodbye is left the will", async (t) => {
-  const { broker, clock, node } = await bench();
+  const { broker, clock, node, answered } = await bench();
   let said = false;
   broker.onPacket = (packet, client) => {
     if (packet.cmd === "disconnect") said = true;
@@ -132,6 +132,8 @@ test("a broker that refuses the goodbye is left the will", async (t) => {
   await eventually("published", () => broker.published.length, { atLeast: 3 });
   const closed = session.close();
   await eventually("goodbye", () => broker.published.at(-1)?.payload.includes("stopped"));
+  // The refusal has come.
+  await answered();
   for (let n = 0; n < 4; n++) await clock.advance(500);
   await closed;
   t.false(said);
