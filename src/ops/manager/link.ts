@@ -11,13 +11,13 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Duration } from "../../base/duration.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { ReconnectingSession } from "../../host/life/reconnecting.ts";
 import type { AlarmRecord, Transition } from "../alarms/alarm.ts";
 import type { AlarmKind } from "../alarms/alarm-kind.ts";
 import type { AlarmView } from "../alarms/view.ts";
 import type { CommandPort } from "../commands/port.ts";
 import type { NodeEvent } from "../events/event.ts";
 import type { BrokerCredentials } from "../mqtt/credentials.ts";
+import type { BrokerSession } from "../mqtt/kept.ts";
 import { type Incoming, MqttSession, type Outgoing, type SessionOptions } from "../mqtt/session.ts";
 import { Takeovers } from "../mqtt/takeover.ts";
 import type { Topic } from "../mqtt/topic.ts";
@@ -210,7 +210,7 @@ export abstract class ManagerLink {
   }
 
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
-  async connect(signal: AbortSignal): Promise<ReconnectingSession> {
+  async connect(signal: AbortSignal): Promise<BrokerSession> {
     const { log, url, clock } = this.#options;
     const { id, names } = this.#identity;
     const session = await MqttSession.open(
@@ -232,19 +232,8 @@ export abstract class ManagerLink {
     this.#session = session;
     for (const stream of this.#streams) stream.rewind();
     this.#retained.clear();
-    if (this.#commands !== undefined) {
-      session.subscribe([names.commands], {
-        refused: (why) => log.warn("broker lets no commands through", { url, why }),
-      });
-    }
     const { listens } = this.#options;
-    if (listens !== undefined) {
-      listens.onConnected();
-      session.subscribe(listens.filters, {
-        granted: () => listens.onSubscribed(),
-        refused: (why) => log.warn("broker lets nothing of others be read", { url, why }),
-      });
-    }
+    const ready = this.#subscribe(session);
     this.#retain(this.#birth());
     for (const message of this.states()) this.#retain(message);
     this.#alarms?.showAll();
@@ -256,7 +245,25 @@ export abstract class ManagerLink {
       }
       this.#takeovers.ended({ error, worked: session.worked, livedMs: clock.now() - begun });
     });
-    return { ended: session.ended, close: () => this.#close(session) };
+    return { ended: session.ended, ready, close: () => this.#close(session) };
+  }
+
+  /** Resolves when the broker has answered. */
+  async #subscribe(session: MqttSession): Promise<void> {
+    const { log, url, listens } = this.#options;
+    const answers: Promise<void>[] = [];
+    if (this.#commands !== undefined) {
+      const refused = (why: string) => log.warn("broker lets no commands through", { url, why });
+      answers.push(session.subscribe([this.#identity.names.commands], { refused }));
+    }
+    if (listens !== undefined) {
+      listens.onConnected();
+      const granted = () => listens.onSubscribed();
+      const refused = (why: string) =>
+        log.warn("broker lets nothing of others be read", { url, why });
+      answers.push(session.subscribe(listens.filters, { granted, refused }));
+    }
+    await Promise.all(answers);
   }
 
   /** Ends the connection in order; `reconnecting()` makes the next, with the credentials of then. */

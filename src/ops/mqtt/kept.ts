@@ -27,15 +27,21 @@ export interface KeptOptions {
   readonly log: Log;
 }
 
+export interface BrokerSession extends ReconnectingSession {
+  /** Resolves when the broker has answered all that was subscribed to; default: at once. */
+  readonly ready?: Promise<void>;
+}
+
 /** Who makes its sessions. */
 export interface Connection {
-  connect(signal: AbortSignal): Promise<ReconnectingSession>;
+  connect(signal: AbortSignal): Promise<BrokerSession>;
   /** Ends the session at hand in order. */
   reconnect(): void;
   readonly takenOver: boolean;
 }
 
 export interface KeptCallbacks {
+  /** Each time that a session was made and is {@link BrokerSession.ready}. */
   readonly onUp?: () => void;
   /** Each time that no session could be made, or that one ended. */
   readonly onDown?: (error: Error) => void;
@@ -71,7 +77,8 @@ export class KeptBroker {
       name,
       connect: async (signal) => {
         const session = await connection.connect(signal);
-        onUp?.();
+        // A broker that lets everyone in and answers nothing is not there.
+        void (session.ready ?? Promise.resolve()).then(onUp);
         // Files that changed while it was being made.
         this.renewed();
         return session;

@@ -177,12 +177,14 @@ export class MqttSession {
   /**
    * Subscribes at QoS 1. If the broker does not allow it the connection goes on; if it does not answer
    * the connection ends, since it would look well while nothing can come.
+   * @returns resolves when the broker has answered; never, if the connection ends before
    */
   subscribe(
     filters: readonly string[],
     { granted: done, refused }: { granted?: () => void; refused: (why: string) => void },
-  ): void {
-    if (this.#over) return;
+  ): Promise<void> {
+    const answered = Promise.withResolvers<void>();
+    if (this.#over) return answered.promise;
     const timer = this.#clock.after(ackTimeout, () =>
       this.#gone(`no answer to a subscription within ${ackTimeout} ms`),
     );
@@ -193,7 +195,9 @@ export class MqttSession {
       if (error) refused(brokerReason(error));
       else if (code !== undefined) refused(refusal(code));
       else done?.();
+      answered.resolve();
     });
+    return answered.promise;
   }
 
   /** Sends a message of QoS 1. */
