@@ -60,7 +60,10 @@ const network = object("The network as a whole.", {
 });
 
 const link = object("What routing makes of a link. Its figures are told by its key managers.", {
-  boot,
+  boot: about(
+    boot,
+    "of the controller; one that is not that of its status is of an earlier run, and of no link now",
+  ),
   a: about(text, "KM ID of one end, the smaller one"),
   b: about(text, "KM ID of the other end"),
   service: about(oneOf(...services), "IMDA RS QKDN §7.2; what it is now, with what stands in"),

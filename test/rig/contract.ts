@@ -70,7 +70,8 @@ export class Contract {
     // A broker passes a will on as it was given; everything else as it was sent.
     if (message.retain !== retain) problems.push(`retain ${message.retain}`);
     if (message.payload.length > 16_384) problems.push("longer than 16 KiB");
-    const removed = /^(km_|controller_)?alarm$/.test(channel) && message.payload.length === 0;
+    const removed =
+      /^((km_|controller_)?alarm|controller_link)$/.test(channel) && message.payload.length === 0;
     if (!removed) {
       const value: unknown = JSON.parse(message.payload.toString("utf8"));
       const file = components.messages[channel]?.payload.$ref as string;

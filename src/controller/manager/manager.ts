@@ -8,6 +8,9 @@ import type { ControllerStatus } from "../model/status.ts";
 import * as payloads from "./payloads.ts";
 import { topicNames, topics } from "./topics.ts";
 
+/** Topics of states that the broker may have of this process: links that come and go do not fill it. */
+const mostTopics = 10_000;
+
 export interface ControllerManagerOptions extends Omit<LinkOptions, "streams"> {
   readonly controllerId: string;
   /** Tells configurations apart; not a secret. */
@@ -28,6 +31,8 @@ export class ControllerManager extends ManagerLink {
   readonly #started: number;
   /** What was told, by topic. */
   readonly #told = new Map<string, string>();
+  /** Told once, of what is not there any more: the broker has not taken them away yet. */
+  readonly #gone = new Set<string>();
   #subjects: ControllerSubjects | undefined;
 
   constructor(options: ControllerManagerOptions) {
@@ -50,14 +55,39 @@ export class ControllerManager extends ManagerLink {
 
   /** The state of now, once a second: what changed is told at once. */
   look(status: ControllerStatus): void {
+    const changed = this.#changes(status);
+    if (changed.length > 0) this.retain(() => changed);
+  }
+
+  /** What is not as it was told last, which counts as told from now on. */
+  #changes(status: ControllerStatus): Message[] {
     const changed: Message[] = [];
-    for (const message of this.#statesOf(status)) {
+    const states = this.#statesOf(status);
+    const topicsNow = new Set(states.map(({ topic }) => topic));
+    for (const topic of this.#told.keys()) {
+      if (topicsNow.has(topic)) continue;
+      this.#told.delete(topic);
+      this.#gone.add(topic);
+      changed.push(this.#removal(topic));
+    }
+    for (const message of states) {
+      const { topic } = message;
       const text = JSON.stringify(message.payload);
-      if (this.#told.get(message.topic) === text) continue;
-      this.#told.set(message.topic, text);
+      const before = this.#told.get(topic);
+      if (before === text) continue;
+      const isNew = before === undefined && !this.#gone.has(topic);
+      if (isNew && this.#told.size + this.#gone.size >= mostTopics) continue;
+      this.#gone.delete(topic);
+      this.#told.set(topic, text);
       changed.push(message);
     }
-    if (changed.length > 0) this.retain(() => changed);
+    return changed;
+  }
+
+  /** Nothing is retained there any more. */
+  #removal(topic: string): Message {
+    const then = () => this.#gone.delete(topic);
+    return { topic, kind: topics.link, payload: undefined, then };
   }
 
   protected override online(now: number): object {
@@ -71,6 +101,8 @@ export class ControllerManager extends ManagerLink {
   protected override states(): Iterable<Message> {
     const { configurationDigest } = this.#options;
     const status = this.#subjects?.status();
+    // All of it is told below.
+    if (status !== undefined) this.#changes(status);
     const inventory = payloads.inventory(this.#facts, {
       configuration_digest: configurationDigest,
       mode: status?.mode ?? "",
@@ -78,7 +110,10 @@ export class ControllerManager extends ManagerLink {
     });
     return [
       { topic: this.#names.inventory, kind: topics.inventory, payload: inventory },
-      ...(status === undefined ? [] : this.#statesOf(status)),
+      ...[...this.#gone].map((topic) => this.#removal(topic)),
+      ...(status === undefined ? [] : this.#statesOf(status)).filter(({ topic }) =>
+        this.#told.has(topic),
+      ),
     ];
   }
 

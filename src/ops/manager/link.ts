@@ -73,7 +73,10 @@ export interface Identity {
 export interface Message {
   readonly topic: string;
   readonly kind: Topic;
-  readonly payload: object;
+  /** Undefined: what is retained there is taken away. */
+  readonly payload: object | undefined;
+  /** Called when the broker has it, if it is retained. */
+  readonly then?: () => void;
 }
 
 /** Takes a message of figures: it is sent, or dropped and counted. Undefined: it was not even made. */
@@ -93,6 +96,8 @@ const mostResults = 32;
 const mostRefusals = 16;
 /** Event identifiers are boot × this + sequence. */
 const sequences = 2 ** 32;
+
+const nothing = Buffer.alloc(0);
 
 export abstract class ManagerLink {
   readonly #options: LinkOptions;
@@ -300,7 +305,7 @@ export abstract class ManagerLink {
   #report(): void {
     const session = this.#session;
     this.report((message) => {
-      const payload = message && session && this.#encode(message.payload);
+      const payload = message?.payload && session && this.#encode(message.payload);
       const { topic = "", kind = topics.event } = message ?? {};
       const isSent = payload !== undefined && session?.offer({ topic, payload, kind }) === true;
       if (!isSent) this.#droppedTelemetry++;
@@ -328,9 +333,10 @@ export abstract class ManagerLink {
     return { topic: this.#identity.names.status, kind: topics.status, payload };
   }
 
-  #retain({ topic, kind, payload }: Message): void {
-    const bytes = this.#encode(payload);
-    if (bytes !== undefined) this.#retained.set({ topic, kind, payload: bytes });
+  #retain({ topic, kind, payload, then }: Message): void {
+    const bytes = payload === undefined ? nothing : this.#encode(payload);
+    if (bytes === undefined) return;
+    this.#retained.set({ topic, kind, payload: bytes, ...(then && { then }) });
   }
 
   /** Gives the broker what it has room for: states first, results, then what comes in order. */
