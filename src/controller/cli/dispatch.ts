@@ -10,17 +10,16 @@ import {
   type Typed,
   UsageError,
 } from "../../host/terminal/program.ts";
-import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
+import { tidy } from "../../host/terminal/terminal.ts";
 import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
-import { ask } from "../../ops/cli/client.ts";
 import { numberOf } from "../../ops/cli/number.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
 import type { CertificateIssued, CurrentList } from "../core/certificates.ts";
-import { controllerSockets } from "../local/local.ts";
-import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
+import type { ChangeStatus } from "../model/status.ts";
 import { showAccounts } from "./accounts.ts";
+import { asked, pass, print, showing, status, terminal, who } from "./asking.ts";
 import {
   alarmText,
   changeTable,
@@ -30,7 +29,6 @@ import {
   pairTable,
   routeTable,
   sessionTable,
-  statusText,
 } from "./show.ts";
 
 const standardConfig = "/etc/qkd-controller/controller.toml";
@@ -114,44 +112,14 @@ const options = {
 type Options = Typed<typeof options>;
 type Given = Asked<Options>;
 
-/** As messages name it when it is asked. */
-const who = { called: "the controller", command: "qkd-controller" } as const;
-const terminal = openTerminal(process.stdout, process.stderr, process.env, who.command);
-
 /** Carries out a command line, and ends the process with its exit code. */
 export function begin(args: readonly string[]): Promise<void> {
   return start(program, terminal, args);
 }
 
-/** Control sockets of the configuration's controller. @throws ConfigError */
-async function sockets({ file }: Given): Promise<readonly string[]> {
-  return controllerSockets((await import("../config/load.ts")).readControllerConfig(file));
-}
-
-/** Asks the running controller. @throws CliError, ConfigError */
-async function asked<T>(given: Given, ...order: [Parameters<typeof ask>[1], object?]): Promise<T> {
-  const [name, args = {}] = order;
-  return ask<T>(await sockets(given), name, args as Record<string, string>, undefined, who);
-}
-
-/** A command that shows a part of the status: in words, or all of that part for a program. */
-function showing(
-  part: (status: ControllerStatus) => unknown,
-  text: (status: ControllerStatus) => string,
-): Command<Options>["run"] {
-  return async (given) => {
-    const status = await asked<ControllerStatus>(given, "status");
-    return given.values.json ? pass(part(status)) : print(text(status));
-  };
-}
-
 const certifying = ["csr", "name", "out"] as const;
 
-const alarms = showing(
-  (status) => status.alarms,
-  (status) => alarmText(status.alarms),
-);
-const pairs = (status: ControllerStatus) => status.pairs;
+const alarms = showing("alarms", (status) => alarmText(status.alarms));
 
 const commands: readonly Command<Options>[] = [
   {
@@ -167,15 +135,15 @@ const commands: readonly Command<Options>[] = [
     options: ["json"],
     run: ({ file, words: [named = file], values }) => check(named, values.json === true),
   },
-  { call: "status", options: ["json"], run: showing((status) => status, statusText) },
-  { call: "nodes", options: ["json"], run: showing(({ nodes }) => nodes, nodeTable) },
-  { call: "links", options: ["json"], run: showing(({ links }) => links, linkTable) },
-  { call: "pairs", options: ["json"], run: showing(pairs, pairTable) },
-  { call: "routes", options: ["json"], run: showing(pairs, routeTable) },
+  { call: "status", options: ["json"], run: status },
+  { call: "nodes", options: ["json"], run: showing("nodes", nodeTable) },
+  { call: "links", options: ["json"], run: showing("links", linkTable) },
+  { call: "pairs", options: ["json"], run: showing("pairs", pairTable) },
+  { call: "routes", options: ["json"], run: showing("pairs", routeTable) },
   {
     call: "sessions",
     options: ["json"],
-    run: showing(({ sessions }) => sessions, sessionTable),
+    run: showing("sessions", sessionTable),
   },
   {
     call: "changes",
@@ -370,15 +338,4 @@ async function check(file: string, json: boolean): Promise<number> {
     pass({ file, good: false, problems: error.located });
     return exit.config;
   }
-}
-
-function print(text: string): number {
-  terminal.say(text.trimEnd());
-  return exit.ok;
-}
-
-/** For a program. */
-function pass(value: unknown): number {
-  terminal.pass(JSON.stringify(value));
-  return exit.ok;
 }

@@ -6,10 +6,10 @@ import { bytes, percent, rate, whole } from "../../host/terminal/units.ts";
 import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
 import type { AccountRecord } from "../core/world.ts";
+import type { StatusSummary } from "../local/parts.ts";
 import type {
   ChangeStatus,
   ControllerStatus,
-  LinkStatus,
   NodeStatus,
   PairStatus,
   SessionStatus,
@@ -17,8 +17,6 @@ import type {
 } from "../model/status.ts";
 
 const width = 80;
-/** Changes that are shown with the state as a whole. */
-const fewChanges = 5;
 
 function text(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
@@ -34,15 +32,15 @@ function when(time: string): string {
   return time.slice(0, 19).replace("T", " ");
 }
 
-export function statusText(status: ControllerStatus): string {
-  const { controller, version, started, role, mode, verdict, nodes, links, pairs } = status;
-  const attached = nodes.filter((node) => node.attached).length;
-  const count = (state: LinkStatus["state"]) => links.filter((one) => one.state === state).length;
-  const wanted = pairs.filter(({ demand, sessions }) => demand > 0 || sessions > 0);
-  const lost = wanted.filter(({ route }) => route.length === 0).length;
-  const states = (["good", "scarce", "bad", "unknown"] as const)
-    .flatMap((state) => (count(state) === 0 ? [] : [`${count(state)} ${state}`]))
-    .join(", ");
+export function statusText(status: StatusSummary): string {
+  const { controller, version, started, role, mode, verdict, counts, changes } = status;
+  const states = (["good", "scarce", "bad", "unknown"] as const).flatMap((state) => {
+    const count = counts.links[state] ?? 0;
+    return count === 0 ? [] : [[count, state] as const];
+  });
+  const links = states.reduce((sum, [count]) => sum + count, 0);
+  const shown = states.map(([count, state]) => `${count} ${state}`).join(", ");
+  const lost = counts.lost === 0 ? "" : `, ${counts.lost} without a route`;
   return text([
     ...wrap(`${controller}: ${verdict.text}`, width),
     ...(verdict.action === "" ? [] : wrap(`what to do: ${verdict.action}`, width)),
@@ -51,19 +49,16 @@ export function statusText(status: ControllerStatus): string {
       [
         ["role", `${role}, ${mode}`],
         ["since", `${when(started)} UTC, version ${version}`],
-        ["nodes", `${whole(nodes.length)}, ${whole(attached)} connected`],
-        ["links", links.length === 0 ? "none is known" : `${whole(links.length)}: ${states}`],
-        [
-          "pairs",
-          `${whole(wanted.length)} ask for keys${lost === 0 ? "" : `, ${lost} without a route`}`,
-        ],
+        ["nodes", `${whole(counts.nodes)}, ${whole(counts.attached)} connected`],
+        ["links", links === 0 ? "none is known" : `${whole(links)}: ${shown}`],
+        ["pairs", `${whole(counts.pairs)} ask for keys${lost}`],
         ["sessions", `${whole(status.open_sessions)} open`],
-        ["alarms", status.alarms.length === 0 ? "none" : `${status.alarms.length} of its own`],
+        ["alarms", counts.alarms === 0 ? "none" : `${counts.alarms} of its own`],
       ],
       width,
     ),
     "",
-    ...changeLines(status.changes.slice(0, fewChanges)),
+    ...changeLines(changes),
   ]);
 }
 

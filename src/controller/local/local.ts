@@ -28,6 +28,7 @@ import {
   type Service,
   services,
 } from "../model/status.ts";
+import { listOf, partOf } from "./parts.ts";
 
 /** What is answered once the store is open. */
 export interface ControllerOfLocal {
@@ -182,13 +183,13 @@ class ControllerApi {
       case "config":
         return { data: { file: config.file, table: runningTable(config) } };
       case "status":
-        return { data: this.#open.status() };
+        return { data: partOf(this.#open.status(), args.part) };
       case "metrics":
         return { data: this.#open.metrics() };
       case "alarms":
         return { data: this.#open.status().alarms };
       case "links":
-        return { data: this.#open.status().links };
+        return { data: listOf(this.#open.status(), "links") };
       case "accounting":
         return { data: await tried(() => this.#accounts(args)) };
       case "changes":
