@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 export class LineReader {
   #held: Buffer = Buffer.alloc(0);
   #ended = false;
+  #isTooLong = false;
   #wake: () => void = () => {};
   /** Bytes are taken, not lines: nothing may be lost. */
   #whole = false;
@@ -35,11 +36,17 @@ export class LineReader {
     return !this.#whole && this.#held.length > this.#limit;
   }
 
+  /** A line was longer than the limit, and read as empty. */
+  get isTooLong(): boolean {
+    return this.#isTooLong;
+  }
+
   /** The next line; undefined when there will be none. */
   async read(): Promise<string | undefined> {
     for (;;) {
       const end = this.#held.indexOf(10);
-      if ((end < 0 ? this.#held.length : end) > this.#limit) return "";
+      this.#isTooLong = (end < 0 ? this.#held.length : end) > this.#limit;
+      if (this.#isTooLong) return "";
       if (end >= 0) {
         const line = this.#held.toString("utf8", 0, end);
         this.#held = this.#held.subarray(end + 1);

@@ -206,7 +206,7 @@ export class LocalServer {
           });
         },
       };
-      return void this.#answer(socket, text, caller, renew);
+      return void this.#answer(socket, lines.isTooLong ? undefined : text, caller, renew);
     });
   }
 
@@ -223,8 +223,15 @@ export class LocalServer {
     return uid;
   }
 
-  async #answer(socket: Socket, text: string, caller: Caller, renew: Renew): Promise<void> {
+  /** @param text undefined: the request is too long */
+  async #answer(
+    socket: Socket,
+    text: string | undefined,
+    caller: Caller,
+    renew: Renew,
+  ): Promise<void> {
     try {
+      if (text === undefined) throw tooLong();
       const request = parseRequest(text);
       const answer = await this.#ask(socket, request, caller);
       if (socket.destroyed) return;
@@ -303,6 +310,10 @@ export class LocalServer {
 
 type Renew = (ms?: number) => Timer;
 type Following = Extract<LocalAnswer, { readonly everyMs: number }>;
+
+function tooLong(): LocalError {
+  return new LocalError("bad_request", `the request is longer than ${longestRequest} bytes`);
+}
 
 function tooMany(): LocalError {
   return new LocalError("busy", "too many clients");

@@ -95,6 +95,8 @@ test("a request that is none is told so, and quoted nowhere", async (t) => {
       t.regex(answer, /^\{"v":1,"error":\{"code":"bad_request"/);
       t.false(answer.includes("secret"));
     }
+    const long = ask([path], "status", { n: "x".repeat(longestRequest) });
+    await t.throwsAsync(long, { message: `the request is longer than ${longestRequest} bytes` });
     t.regex(await raw(path, '{"v":1,"do":"explode"}\n'), /"code":"unknown_request"/);
     // `echo … | nc -U`: the client's side is closed before the answer.
     t.regex(await raw(path, '{"v":1,"do":"status"}\n', true), /"data"/);
