@@ -138,6 +138,9 @@ test.serial(
       ["relay", "km-a", "km-a", "8"],
       ["relay", "km-a", "km-b", "1e3"],
       ["register", "km", "a\nb"],
+      ["register", "application", "app-q", "--class", "nope"],
+      ["register", "application", "app-q", "--km", "km-nowhere"],
+      ["service", "x".repeat(20_000), "reserved"],
       ["register", "km", "x".repeat(129)],
       ["certify", "km", "km-a", "--csr", "/dev/zero"],
     ]) {

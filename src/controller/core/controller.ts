@@ -17,6 +17,7 @@ import { nameOf } from "../topology/names.ts";
 import { Topology } from "../topology/topology.ts";
 import { Certificates } from "./certificates.ts";
 import { Filling } from "./filling.ts";
+import { checkKnown } from "./known-terms.ts";
 import { News } from "./news.ts";
 import { accountsOf, type CoreParts } from "./parts.ts";
 import { refusal } from "./refusal.ts";
@@ -235,7 +236,7 @@ export class Controller {
   /**
    * A KM or an application may take part from now on.
    * @param of an application: its KM and class
-   * @throws Fault `config.value` if a certificate of another would be taken for its own
+   * @throws Fault `config.value` if a certificate of another would be taken for its own, or that KM or class is not known
    */
   register(
     kind: ComponentKind,
@@ -244,6 +245,7 @@ export class Controller {
     of: { readonly km?: string; readonly class?: string } = {},
   ): void {
     this.certificates.checkHolder(kind, id);
+    checkKnown(this.#parts, of, by);
     this.#access(kind, id, { state: "registered", by, ...of });
   }
 

@@ -35,6 +35,11 @@ export class Classes {
     this.#default = defaultClass;
   }
 
+  /** It is configured. */
+  has(name: string): boolean {
+    return this.#classes.has(name);
+  }
+
   /**
    * @param names of the pair and of applications that use it: that of the highest priority counts
    * @param wall ms since 1970 UTC
