@@ -1,15 +1,57 @@
 /** What a controller does with a PostgreSQL that is large, slow, full or wrong. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ExecutionContext } from "ava";
+import pg from "pg";
 import { PostgresEngine } from "../../src/controller/io/store/postgres.ts";
+import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { readInPages, readWell } from "../rig/account-rows.ts";
+import { qkdController } from "../rig/cli.ts";
+import { ControllerProcess } from "../rig/controller-process.ts";
 import { Postgres, postgresPrograms } from "../rig/postgres.ts";
+import { deadline } from "../rig/with-rig.ts";
 
 const program = join(postgresPrograms, "postgres");
 
 function opened(host: string): Promise<PostgresEngine> {
   const to = { host, port: 5432, name: "postgres", user: "qkd-controller" };
   return PostgresEngine.open({ ...to, password: undefined, tls: undefined, onEnd: () => {} });
+}
+
+/** A database with controllers of these names, the first of which leads. */
+async function bench(t: ExecutionContext, ...names: readonly string[]) {
+  const database = await Postgres.start();
+  const folder = await mkdtemp(join(tmpdir(), "qkd-controller-database-"));
+  const tables = `[database]\nhost = "${database.folder}"\nname = "postgres"\n[node.km-a]\n[node.km-b]\n`;
+  const made: ControllerProcess[] = [];
+  t.teardown(async () => {
+    await Promise.all(made.map(({ process }) => process.stop("SIGKILL")));
+    await database[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+  const client = new pg.Client({
+    host: database.folder,
+    user: "qkd-controller",
+    database: "postgres",
+  });
+  client.on("error", () => {});
+  await client.connect();
+  t.teardown(() => client.end());
+  const role = async (of: ControllerProcess) => (await of.status()).role;
+  for (const id of names) {
+    const [first] = made;
+    const more = first === undefined ? {} : { authority: first.authority };
+    const one = await ControllerProcess.make({ folder, id, tables, ...more });
+    made.push(one);
+    await one.start(deadline());
+    if (made.length === 1) await eventually("it leads", () => role(one), { is: "active" });
+  }
+  const alarms = async (of: ControllerProcess) =>
+    (await of.status()).alarms.map(({ alarm }) => alarm);
+  const isAway = async (of: ControllerProcess) => (await alarms(of)).includes("store_away.store");
+  return { controllers: made, sql: (text: string) => client.query(text), role, isAway };
 }
 
 testWith(
@@ -22,5 +64,25 @@ testWith(
     t.deepEqual(loaded, expected);
     t.deepEqual(more, readWell);
     await engine.close();
+  },
+);
+
+testWith(
+  program,
+  "a database that answers and takes nothing is told, until it takes something",
+  async (t) => {
+    const { controllers, sql, isAway } = await bench(t, "one");
+    const [one] = controllers;
+    if (one === undefined) return t.fail();
+    const order = () => qkdController(["service", "km-b", "reserved", "--config", one.config]);
+    await sql(`CREATE FUNCTION full_() RETURNS trigger AS
+    $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$ LANGUAGE plpgsql`);
+    await sql(`CREATE TRIGGER full_ BEFORE INSERT OR UPDATE ON qkd_record
+    FOR EACH ROW EXECUTE FUNCTION full_()`);
+    t.is((await order()).code, 74);
+    await eventually("it is told", () => isAway(one), { is: true });
+    await sql("DROP TRIGGER full_ ON qkd_record");
+    await eventually("that is over", () => isAway(one), { is: false });
+    t.is((await order()).code, 0);
   },
 );

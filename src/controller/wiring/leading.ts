@@ -14,6 +14,7 @@ import { Leader, type OnRole } from "../io/store/leader.ts";
 import { goodChanges, type StoredAccount } from "../io/store/port.ts";
 import { SqliteEngine } from "../io/store/sqlite.ts";
 import { Store } from "../io/store/store.ts";
+import { Troubles } from "../io/store/troubles.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
 
 export interface LeadingParts {
@@ -103,13 +104,20 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
       tls: tls || undefined,
     });
   };
-  const leader = new Leader({ open, clock, log, onTrouble, period: parts.period });
+  const troubles = new Troubles(onTrouble);
+  const leader = new Leader({
+    open,
+    clock,
+    log,
+    onTrouble: (why) => troubles.tell("connection", why),
+    period: parts.period,
+  });
   const store = new Store({
     engine: leader,
     clock,
     log,
     // While another leads it is that one's to write.
-    onTrouble: (why) => leader.leads && onTrouble(why),
+    onTrouble: (why) => leader.leads && troubles.tell("writing", why),
   });
   return {
     store,
@@ -119,7 +127,10 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
     start: (onRole) =>
       leader.start((role, ...told) => {
         // What this one would still write is older than what the other kept.
-        if (role === "standby") store.drop();
+        if (role === "standby") {
+          store.drop();
+          troubles.tell("writing", undefined);
+        }
         onRole(role, ...told);
       }),
     changes: async (count) => {
