@@ -86,3 +86,22 @@ testWith(
     t.is((await order()).code, 0);
   },
 );
+
+testWith(
+  program,
+  "a leader that does not move is followed, and stands by when it goes on",
+  async (t) => {
+    const { controllers, role } = await bench(t, "one", "two");
+    const [one, two] = controllers;
+    if (one?.process.pid === undefined || two === undefined) return t.fail();
+    const { pid } = one.process;
+    process.kill(pid, "SIGSTOP");
+    try {
+      await eventually("the other leads", () => role(two), { is: "active" });
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("the first one stands by", () => role(one), { is: "standby" });
+  t.is(await role(two), "active");
+  },
+);

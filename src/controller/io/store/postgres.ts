@@ -40,8 +40,13 @@ const answerMs = 4_000;
 /** Records of one statement. */
 const together = 500;
 
-/** The server gives up a controller that is silently gone within some 6 s. */
+/**
+ * The server gives up a controller that is silently gone, or that does not move, within some 6 s: one that runs asks
+ * something each second. PostgreSQL before 14 has no limit for who is idle, and goes without.
+ */
 const settings = `
+  SELECT set_config(name, '6s', false) FROM pg_settings
+    WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout');
   SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 4;
   SET tcp_user_timeout = 6000; SET synchronous_commit = on; SET lock_timeout = ${answerMs};
 `;
