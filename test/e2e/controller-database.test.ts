@@ -1,5 +1,5 @@
 /** What a controller does with a PostgreSQL that is large, slow, full or wrong. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
@@ -102,6 +102,30 @@ testWith(
       process.kill(pid, "SIGCONT");
     }
     await eventually("the first one stands by", () => role(one), { is: "standby" });
-  t.is(await role(two), "active");
+    t.is(await role(two), "active");
+  },
+);
+
+testWith(
+  program,
+  "a server without TLS and a CA that is none are told apart, in words",
+  async (t) => {
+    await using database = await Postgres.start();
+    const folder = await mkdtemp(join(tmpdir(), "qkd-controller-database-"));
+    t.teardown(() => rm(folder, { recursive: true }));
+    const tables = `[database]\nhost = "${database.folder}"\nname = "postgres"\nca = "database.crt"\n[node.km-a]\n`;
+    const one = await ControllerProcess.make({ folder, tables });
+    t.teardown(() => one.process.stop("SIGKILL"));
+    await copyFile(join(folder, "ca.crt"), join(folder, "database.crt"));
+    await one.start(deadline());
+    const details = async () => (await one.status()).alarms.map(({ detail }) => detail).join();
+    await eventually("it says so", details, {
+      matches: /the server has no TLS, which ca asks for/,
+    });
+    await writeFile(join(folder, "database.crt"), "xx");
+    const log = () => one.process.lines.join("\n");
+    const words = /the database's ca cannot be used: .*database\.crt/;
+    await eventually("the log says then that it is the CA", log, { matches: words });
+    t.true(one.process.running);
   },
 );

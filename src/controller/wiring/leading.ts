@@ -3,11 +3,13 @@
  * PostgreSQL it is the one that has the lock.
  */
 import type { Clock } from "../../base/clock.ts";
+import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { clientTls } from "../../host/tls/options.ts";
+import { PemError, readCertificates } from "../../host/tls/pem.ts";
 import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
 import { nothingSaved, type Saved } from "../core/world.ts";
 import { Leader, type OnRole } from "../io/store/leader.ts";
@@ -96,7 +98,7 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
     const read = (path: string) =>
       readNamed(path, "db.open", "file for the database cannot be read");
     const password = file && firstLine(read(file).toString());
-    const tls = ca && clientTls({ ca: read(ca).toString() }, server_name, () => clock.wall());
+    const tls = ca && clientTls({ ca: caIn(read(ca), ca) }, server_name, () => clock.wall());
     const options = { host, port, name, user, onEnd };
     return PostgresEngine.open({
       ...options,
@@ -146,4 +148,15 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
       await leader.close();
     },
   };
+}
+
+/** What is none is told before the server is asked, which would be said to be at fault. @throws Fault `db.open` */
+function caIn(bytes: Buffer, file: string): string {
+  try {
+    readCertificates(bytes);
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw new Fault("db.open", `the database's ca cannot be used: ${error.message}`, { file });
+  }
+  return bytes.toString();
 }

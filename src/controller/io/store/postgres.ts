@@ -3,7 +3,7 @@
  * when it breaks the server gives the lock to another, and nothing is written under it any more.
  */
 import pg from "pg";
-import { errorCode, Fault } from "../../../base/errors.ts";
+import { Fault } from "../../../base/errors.ts";
 import type { clientTls } from "../../../host/tls/options.ts";
 import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
@@ -16,6 +16,7 @@ import {
   type StoredAccount,
   type Written,
 } from "./port.ts";
+import { causeOf } from "./postgres-cause.ts";
 import type { Row } from "./saved.ts";
 import { changeOf } from "./shapes.ts";
 
@@ -89,7 +90,8 @@ export class PostgresEngine implements Engine, Pages {
     });
     let why = "closed";
     client.on("error", (error) => {
-      why = codeOf(error);
+      const { code, cause } = causeOf(error);
+      why = cause === undefined ? code : `${cause} (${code})`;
     });
     client.on("end", () => onEnd(why));
     const engine = new PostgresEngine(shown, client);
@@ -101,7 +103,7 @@ export class PostgresEngine implements Engine, Pages {
     } catch (error) {
       await client.end().catch(() => {});
       if (error instanceof Fault) throw error;
-      const facts = { database: shown, code: codeOf(error) };
+      const facts = { database: shown, ...causeOf(error) };
       throw new Fault("db.open", "the controller's database cannot be reached", facts);
     }
   }
@@ -224,7 +226,7 @@ export class PostgresEngine implements Engine, Pages {
         return await act(this.#client);
       } catch (error) {
         if (error instanceof Fault) throw error;
-        const facts = { database: this.name, code: codeOf(error) };
+        const facts = { database: this.name, ...causeOf(error) };
         throw new Fault("db.io", "the controller's database cannot be read or written", facts);
       }
     });
@@ -288,9 +290,4 @@ async function put(client: pg.Client, records: readonly Written[]): Promise<void
      WHERE qkd_record.kind = gone.kind AND qkd_record.id = gone.id`,
     columns(gone),
   );
-}
-
-/** SQLSTATE, or the system's code: never the text, which may quote what was written. */
-function codeOf(error: unknown): string {
-  return errorCode(error) ?? (/timeout/i.test(String(error)) ? "timeout" : "other");
 }
