@@ -68,6 +68,15 @@ async function checkToken(config: KmConfig, hsm: HsmTable, runs: boolean): Promi
     const ours = notOurs(name, error, state_dir);
     if (ours !== undefined) return ours;
     const why = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
+    const file = config.store.master_key_next_file;
+    if (file !== undefined && (await opens(file, state_dir).catch(() => false)) === true) {
+      const advice = `make it master_key_file and take [store.hsm] out, or mend the token: ${why}`;
+      return warn(
+        name,
+        `${file} opens the store; the token that is configured, too, is of no use`,
+        advice,
+      );
+    }
     const what = runs ? `the store is open, and the next start would fail: ${why}` : why;
     return fail(name, what, "qkd-km check-config, and the table of an HSM in docs/operations.md");
   }

@@ -97,8 +97,8 @@ testWith(
   "softhsm2-util",
   "the doctor looks for the token of a key manager that runs, too",
   async (t, util) => {
-    const { folder, config, path, next, make, put } = await bench(t, util);
-    const { wrapped } = await make();
+    const { folder, config, path, next, make, put, makeStore } = await bench(t, util);
+    const { key, wrapped } = await make();
     const found = (runs: boolean) => checkMasterKey(config, runs);
     t.like(await found(false), {
       status: "fail",
@@ -128,5 +128,12 @@ testWith(
       /the store is open, and the next start would fail: there is no such token/,
     );
     t.is((await found(false)).status, "fail");
+    // Unless the store has the key of a file.
+    const master_key_next_file = join(folder, "next");
+    const both = { ...config, store: { ...config.store, master_key_next_file } };
+    t.is((await checkMasterKey(both, true)).status, "fail");
+    await makeStore(key);
+    writeFileSync(master_key_next_file, key, { mode: 0o600 });
+    t.is((await checkMasterKey(both, true)).status, "warn");
   },
 );
