@@ -80,6 +80,11 @@ export class RelayWay implements RelayLink {
     return stock.free(side, stock.isAllOtp ? undefined : isOtp);
   }
 
+  /** More than this KM owns is wanted: the other end gives of what it has in excess. */
+  want(): void {
+    if (this.service === "in_service") this.#link.core.ask();
+  }
+
   /**
    * Some ten times a second. Pads of what is relayed on demand are bound ahead, where stock is plenty: a hop costs no round trip then. They
    * end with the process, as all that is offered for nothing yet.

@@ -237,6 +237,11 @@ export class KmLink {
     this.#turn.whenDurable(() => done(revoked));
   }
 
+  /** More free bytes are wanted than this KM owns: the other has some in excess, perhaps. */
+  ask(): void {
+    this.#ownership.ask();
+  }
+
   /** Gives up QKD-keys that wait for a match. @returns how many, and how many a batch has */
   revokeWaiting(choice: WaitingChoice): { readonly dropped: number; readonly inBatch: number } {
     return revokeBuffered(this.#context, this.#buffer, choice);

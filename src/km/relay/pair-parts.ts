@@ -43,6 +43,8 @@ export interface PairParts {
   readonly known?: readonly Via[];
   /** Free bytes of a link that this KM may lend pads of. */
   pads(peer: string): number;
+  /** More of them are wanted: the other end of the link is asked for what it has in excess. */
+  wantPads(peer: string): void;
   /** Monotonic, ms; wall clock, ms since 1970 UTC. */
   now(): number;
   wall(): number;

@@ -8,7 +8,8 @@ import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
-import { costBytes, padBytes } from "./scheme.ts";
+import { PoolPads } from "./pool-pads.ts";
+import { costBytes } from "./scheme.ts";
 import type { RelayEnd } from "./source.ts";
 import { WaitingKeys } from "./waiting.ts";
 import { PairWays, type Via } from "./ways.ts";
@@ -43,6 +44,7 @@ export class RelayPair {
   readonly #pool: RelayPool;
   readonly #counts = new Map<RelayScheme, PairCount>();
   readonly ways: PairWays;
+  readonly #pads: PoolPads;
   readonly #waiting = new WaitingKeys();
   /** Who waits for the answer of a controller. */
   #asking: (() => void)[] | undefined;
@@ -68,6 +70,7 @@ export class RelayPair {
     const { policy, known } = parts;
     this.#pool = new RelayPool(policy.pool, policy.high);
     this.ways = new PairWays(policy.routing, policy.routes, known);
+    this.#pads = new PoolPads(parts, this.ways);
   }
 
   get counts(): ReadonlyMap<RelayScheme, Readonly<PairCount>> {
@@ -133,24 +136,28 @@ export class RelayPair {
     const { now, far, policy } = this.#parts;
     if (!this.begins || !far.ready || now() < this.#notBefore) return;
     const { batch } = this;
-    const most = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
+    const mostFilling = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
     // What fails at once, as with a first KM that is away, is not tried again in this turn.
-    while (this.#filling < most && now() >= this.#notBefore) {
+    while (this.#filling < mostFilling && now() >= this.#notBefore) {
       const isOrder = this.#ordered > 0;
       const wanted = isOrder ? this.#ordered : this.#due;
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
       const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < batch;
       if (wanted <= 0 || isSmall) return;
-      const length = Math.min(batch, this.#careful, Math.max(leastDemand, Math.ceil(wanted)));
-      if (!this.#hasPads(length)) return this.#short();
+      const most = Math.min(batch, this.#careful, Math.max(leastDemand, Math.ceil(wanted)));
+      const length = this.#pads.lengthFor(most);
+      if (length === undefined) return this.#short();
+      if (length === 0) return;
       if (isOrder) this.#ordered = Math.max(0, this.#ordered - length);
       else {
         this.#due -= length;
         this.#pool.begun(length);
       }
       this.#filling++;
+      this.#pads.begun(length);
       this.#relay(length, (end) => {
         this.#filling--;
+        this.#pads.over(length);
         if (end !== undefined && isOrder) this.#ordered += length;
         this.#settle(end, length);
         if (end === undefined) this.#fill();
@@ -158,20 +165,13 @@ export class RelayPair {
     }
   }
 
-  /** What is under way has not taken its pads yet, perhaps: they are left to it. */
-  #hasPads(length: number): boolean {
-    const { policy, pads, now } = this.#parts;
-    // A controller that is asked for a way knows of one with pads, perhaps.
-    if (policy.aes || this.ways.mayAsk(now())) return true;
-    const needed = (this.#filling + 1) * padBytes(policy.scheme, "hop", length);
-    return this.ways.list(now()).some(([next]) => next !== undefined && pads(next) >= needed);
-  }
-
   /** No pads for a relay of the pool: it waits, and that is no attempt that failed. */
   #short(): void {
     if (this.#filling > 0) return;
     const { wall, now, me } = this.#parts;
-    this.failingSince ??= wall();
+    // Relays that failed before have burnt the pads, perhaps: why they did is what has to be mended.
+    if (this.failingSince !== undefined) return;
+    this.failingSince = wall();
     const [route = []] = this.ways.list(now());
     this.lastFailure = { failure: "stock", at: me, route, wall: wall() };
   }

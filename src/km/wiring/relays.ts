@@ -98,6 +98,7 @@ export class Relays {
         ...(known?.routes[peer] && { known: known.routes[peer] }),
         ...(route && { ask: (bytes, then) => route(peer, pair, bytes, then) }),
         pads: (next) => this.#ways.get(next)?.free ?? 0,
+        wantPads: (next) => this.#ways.get(next)?.want(),
         far: this.#ways.get(link.peer) as RelayWay,
         policy: pairPolicyOf(link.relay),
         stock: () => link.bytes,

@@ -125,6 +125,7 @@ export class NetKm {
           const books = this.#links.get(next)?.core.books;
           return books?.stock.free(books.side) ?? 0;
         },
+        wantPads: (next) => this.#links.get(next)?.core.ask(),
         far: ways.get(peer) as RelayLink,
         policy,
         stock: () => {

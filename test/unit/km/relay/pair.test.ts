@@ -17,6 +17,7 @@ const policy: PairPolicy = {
 function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
   const begun: ((end: RelayEnd) => void)[] = [];
   const lengths: number[] = [];
+  const wants: string[] = [];
   let now = 0;
   const far = { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"];
   const pair = new RelayPair({
@@ -29,6 +30,7 @@ function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
       lengths.push(length);
     },
     pads: (peer) => pads[peer] ?? 0,
+    wantPads: (peer) => wants.push(peer),
     now: () => now,
     wall: () => now,
   });
@@ -36,7 +38,7 @@ function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
     now += ms;
     pair.tick();
   };
-  return { pair, begun, lengths, tick };
+  return { pair, begun, lengths, wants, tick };
 }
 
 test("no more relays of a pool are begun than there are pads for", (t) => {
@@ -162,6 +164,7 @@ function instantPair(more: Partial<PairPolicy>, end: (first: string | undefined)
       then((told, bytes) => state.told.push(told?.failure ?? `success ${bytes}`));
     },
     pads: () => 1e9,
+    wantPads: () => {},
     now: () => now,
     wall: () => now,
   });
@@ -219,6 +222,7 @@ function withAes(routes: readonly string[], ends: Readonly<Record<string, string
       done(failure === undefined ? undefined : ({ failure, at: km } as RelayEnd));
     },
     pads: () => 1e9,
+    wantPads: () => {},
     now: () => 0,
     wall: () => 0,
   });
@@ -246,4 +250,55 @@ test("AES comes where pads were short, whatever failed on the other routes, and 
   });
   t.like(withAes(["d"], fails), { end: { failure: "late", at: "d" } });
   t.deepEqual(withAes(["b"], { "case-2 b": "policy" }).tried, ["case-2 b"]);
+});
+
+test("where there are no pads for a whole batch it is cut to those that there are, and more are asked for", (t) => {
+  const pads = { "km-b": 16_384, "km-x": 0 };
+  const { pair, begun, lengths, wants, tick } = pairOf(pads, {
+    ...{ batch: 32_768, pool: { kind: "adaptive", low: 1e9 }, high: 2e9 },
+  });
+  tick();
+  t.deepEqual([lengths, wants], [[], ["km-b"]]);
+  // It waits for a whole one at first, and nothing is wrong yet.
+  t.is(pair.failingSince, undefined);
+  for (let i = 0; i < 9; i++) tick();
+  t.deepEqual(lengths, []);
+  for (let i = 0; i < 11; i++) tick();
+  t.deepEqual(lengths, [16_320]);
+  // What is under way has its pads, and nothing is begun beside it.
+  for (let i = 0; i < 50; i++) tick();
+  t.is(begun.length, 1);
+  pads["km-b"] = 32;
+  begun.shift()?.(undefined);
+  tick();
+  t.like(pair.lastFailure, { failure: "stock", at: "km-a" });
+  t.true(wants.length > 50);
+  // The other end gave of its own: crumbs are left to lie.
+  pads["km-b"] = 4_127;
+  for (let i = 0; i < 100; i++) tick();
+  t.deepEqual(lengths, [16_320]);
+  pads["km-b"] = 4_128;
+  for (let i = 0; i < 100; i++) tick();
+  t.deepEqual(lengths, [16_320, 4_096]);
+});
+
+test("with AES what pads there are is used first, and nothing waits", (t) => {
+  const { lengths, tick } = pairOf(
+    { "km-b": 16_384 },
+    { aes: true, batch: 32_768, pool: { kind: "adaptive", low: 640_000 }, high: 1e6 },
+  );
+  tick();
+  t.deepEqual(lengths, [16_320, 32_768, 30_912]);
+});
+
+test("a relay that failed is what is told, also when it has burnt all pads", (t) => {
+  const pads = { "km-b": 2_000 };
+  const { pair, begun, tick } = pairOf(pads, { routes: [["km-b"]] });
+  tick();
+  const policyFails = { failure: "policy", at: "km-b" } as const;
+  begun.shift()?.(policyFails);
+  pads["km-b"] = 0;
+  for (let i = 0; i < 100; i++) tick();
+  t.like(pair.lastFailure, { failure: "policy", at: "km-b" });
+  t.is(pair.failingSince, 100);
 });

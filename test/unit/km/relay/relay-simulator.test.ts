@@ -201,9 +201,17 @@ test.serial("where a KM between lies, keys come by another route", async (t) => 
   await settle();
   const world = new NetWorld(1, square, calm, liar);
   let seen = 0;
+  const told = new Set<string>();
+  const pair = world.kms.get("a")?.pairs.get("d");
+  // That pads are short is told between.
+  for (let ms = 100; ms < 5_900; ms += 100) {
+    world.clock.after(ms, () => {
+      const { failure, at, route = [] } = pair?.lastFailure ?? {};
+      told.add([failure, at, ...route].join(" "));
+    });
+  }
   world.clock.after(5_900, () => {
-    const pair = world.kms.get("a")?.pairs.get("d");
-    t.like(pair?.lastFailure, { failure: "differs", at: "d", route: ["b"] });
+    t.true(told.has("differs d b"), [...told].join(", "));
     t.deepEqual(pair?.ways.list(world.clock.now)[0], ["c"]);
     seen = world.counts.differs ?? 0;
   });
