@@ -141,6 +141,7 @@ export class AlarmMonitor implements AlarmView {
       this.#moment,
     );
     this.#tellLost();
+    this.#node.machine.clock(this.#moment);
     for (const [object, keys] of this.#options.plain)
       this.#node.plainLink(object, keys, this.#moment);
     this.#timers = [
