@@ -2,12 +2,13 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { Books } from "./books.ts";
 import { Caution } from "./caution.ts";
-import { Troubles } from "./watch.ts";
+import { type Rows, Troubles } from "./watch.ts";
 
 export interface Lasting {
   readonly troubles: Troubles;
   readonly books: Books;
   readonly caution: Caution;
+  readonly rows: Rows;
 }
 
 /** @param lostLimit part of the keys that may be lost, 0 to 1 */
@@ -16,5 +17,6 @@ export function lastingOf(clock: Clock, lostLimit: number): Lasting {
     troubles: new Troubles(),
     books: new Books(clock, lostLimit),
     caution: new Caution(clock),
+    rows: new Map(),
   };
 }

@@ -99,7 +99,8 @@ export class Etsi014Session implements ModuleSession {
     this.#troubles = parts.lasting.troubles;
     this.#troubles.tell = tell;
     const slow = options.slow_s * 1_000;
-    this.#kme = watched(client, { clock, troubles: this.#troubles, slow });
+    const { rows } = parts.lasting;
+    this.#kme = watched(client, { clock, troubles: this.#troubles, rows, slow });
     const { figures } = options;
     if (figures !== undefined) {
       this.#figures = new FiguresSource({

@@ -1,5 +1,6 @@
 /** Looks at what a KME answers and how soon, and tells what a person should know. Pure. */
 import type { Clock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { ModuleEvent } from "../../src/port/module.ts";
 import type { Asked, Kme, KmeStatus } from "./kme.ts";
 
@@ -21,9 +22,14 @@ export class Troubles {
   }
 }
 
+/** How quick the answers of late were, by kind of request: a KME may be quick to say what it has, and slow to give it. */
+export type Rows = Map<string, { slow: number; quick: number; isSlow: boolean }>;
+
 export interface WatchOptions {
   readonly clock: Clock;
   readonly troubles: Troubles;
+  /** Of the driver: a KME that does not answer ends a session. */
+  readonly rows: Rows;
   /** An answer that takes longer is slow, ms. */
   readonly slow: number;
 }
@@ -32,17 +38,8 @@ export interface WatchOptions {
 const inARow = 3;
 
 /** The same KME, watched. */
-export function watched(kme: Kme, { clock, troubles, slow }: WatchOptions): Kme {
-  /** By kind of request: a KME that says quickly what it has may be slow to give it. */
-  const rows = new Map<string, { slow: number; quick: number; isSlow: boolean }>();
-  async function timed<T extends Asked | KmeStatus | undefined>(
-    what: string,
-    work: Promise<T>,
-  ): Promise<T> {
-    const begun = clock.now();
-    const answer = await work;
-    const isUnanswered = answer !== undefined && "kind" in answer && answer.kind === "unanswered";
-    const isSlow = isUnanswered || clock.now() - begun > slow;
+export function watched(kme: Kme, { clock, troubles, rows, slow }: WatchOptions): Kme {
+  function count(what: string, isSlow: boolean): void {
     const row = rows.get(what) ?? { slow: 0, quick: 0, isSlow: false };
     rows.set(what, row);
     [row.slow, row.quick] = isSlow ? [row.slow + 1, 0] : [0, row.quick + 1];
@@ -52,6 +49,19 @@ export function watched(kme: Kme, { clock, troubles, slow }: WatchOptions): Kme 
     const text = () =>
       `the KME takes longer than ${slow} ms for an answer to ${slowOnes.join(", ")}`;
     troubles.is("kme_slow", slowOnes.length > 0, "warning", text);
+  }
+  async function timed<T extends Asked | KmeStatus | undefined>(
+    what: string,
+    work: Promise<T>,
+  ): Promise<T> {
+    const begun = clock.now();
+    const answer = await work.catch((error: unknown) => {
+      // The last of some without an answer; what is refused was answered.
+      if (error instanceof Fault && error.code === "link.closed") count(what, true);
+      throw error;
+    });
+    const isUnanswered = answer !== undefined && "kind" in answer && answer.kind === "unanswered";
+    count(what, isUnanswered || clock.now() - begun > slow);
     return answer;
   }
   return {

@@ -94,7 +94,9 @@ export async function openMasterKey(
   try {
     for (const one of keys) {
       if (chosen !== undefined) break;
-      if ((await fitsStore(config, one.key, files)) !== false) chosen = one;
+      const fits = await fitsStore(config, one.key, files);
+      if (fits === undefined) await assertNew(config, files);
+      if (fits !== false) chosen = one;
     }
     if (chosen !== undefined) return { ...chosen, useless };
   } finally {
@@ -105,6 +107,15 @@ export async function openMasterKey(
   throw new Fault("km_store.key", "the store was made with another master key than these", {
     from: keys.map(({ from }) => from).join(", "),
   });
+}
+
+/** A next wrapped key is only ever made for a store that is there: that one may have it alone. */
+async function assertNew({ km }: MasterKeyConfig, files: FileSystem): Promise<void> {
+  const file = new WrappedFiles(files, km.state_dir).nextPath;
+  if (!(await isThere(files, file))) return;
+  const what =
+    "there is no store, and a wrapped master key of one that was re-keyed: bring it back";
+  throw new Fault("km_store.io", what, { file });
 }
 
 /** Whether it opens the store. @returns undefined if there is none yet @throws Fault `km_store.*` */

@@ -9,6 +9,7 @@ import type { RecordView } from "./codec.ts";
 import { idAt } from "./story.ts";
 import type { AffectedRelays } from "./tellings.ts";
 
+const kindsOfKeys: ReadonlySet<string> = new Set(["matched", "expired", "differs", "dropped"]);
 /** Pairs of others that are told one by one. */
 const mostPairs = 1_000;
 
@@ -34,7 +35,8 @@ export class RelayTrail {
   /** First with all records, then {@link follow} with all of them again. */
   find(view: RecordView): void {
     if (view.kind === "relayed") return this.#end(view);
-    for (const search of this.links.values()) search.find(view);
+    // The searches of the other links would read all of it to find that it is none of theirs.
+    if (kindsOfKeys.has(view.kind)) this.links.get(view.facts.link ?? "")?.find(view);
   }
 
   #end(view: RecordView): void {

@@ -51,12 +51,13 @@ export class RelayDesk {
    * @param far KM ID of the other end @param to ms since 1970 UTC
    */
   giveUpTo(far: string, to: number): EndedRelays {
-    this.#node.refuse(far, to);
+    this.#node.givenUp.refuse(far, to);
     return this.#giveUp((one) => one.far === far && one.begun <= to);
   }
 
   /** Ends those of these relays that are not over. @param relays 16 bytes each, in hexadecimal */
   giveUpNamed(relays: ReadonlySet<string>): EndedRelays {
+    this.#node.givenUp.refuseNamed(relays);
     return this.#giveUp(({ relay }) => relays.has(relay));
   }
 

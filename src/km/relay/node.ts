@@ -6,6 +6,7 @@ import { freeMemory, wipeMemory } from "../../port/key.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { Relay, Relayed, RelayFailure } from "../../wire/kx/relay-messages.ts";
 import { Gathering } from "./gathering.ts";
+import { GivenUp } from "./given-up.ts";
 import { keyOfHop, passOn, unsentOf } from "./passing.ts";
 import {
   destinationOf,
@@ -70,14 +71,15 @@ export class RelayNode {
   readonly #world: RelayWorld;
   readonly #withinMs: number;
   readonly #underWay = new Map<string, UnderWay>();
-  /** By their source: keys of relays that began up to then are given up (ms since 1970 UTC); until when one may still come. */
-  readonly #givenUp = new Map<string, { readonly to: number; readonly until: number }>();
+  /** Relays that are refused when they come. */
+  readonly givenUp: GivenUp;
   #bytes = 0;
 
   /** @param withinMs its source gives a relay up after this */
   constructor(world: RelayWorld, withinMs: number) {
     this.#world = world;
     this.#withinMs = withinMs;
+    this.givenUp = new GivenUp(() => world.now());
   }
 
   get underWay(): number {
@@ -171,6 +173,7 @@ export class RelayNode {
     if (!isRoute || from === undefined) return "route";
     if (!mayPass(path[0] as string, path.at(-1) as string, false)) return "policy";
     if (!from.ready) return "away";
+    if (this.givenUp.isNamed(name)) return "refused";
     return this.#underWay.has(name) || this.#isFull(0) ? "busy" : undefined;
   }
 
@@ -182,7 +185,8 @@ export class RelayNode {
       ? this.#world.mayKeep(source, message.scheme)
       : this.#world.mayPass(source, destination, !message.path.includes(this.#world.me));
     if (!may) return "policy";
-    if (ends && this.#isGivenUp(source, message.time)) return "refused";
+    if (ends && this.givenUp.isOf(source, message.time)) return "refused";
+    if (this.givenUp.isNamed(message.relay.toString("hex"))) return "refused";
     return this.#isFull(message.length) ? "busy" : undefined;
   }
 
@@ -347,19 +351,6 @@ export class RelayNode {
     return { ended, storing };
   }
 
-  /**
-   * What a source began up to a time is not kept, also where its first message has not come yet.
-   * @param to ms since 1970 UTC, by the clock of the source
-   */
-  refuse(source: string, to: number): void {
-    this.#givenUp.set(source, { to, until: this.#world.now() + this.#withinMs });
-  }
-
-  #isGivenUp(source: string, begun: number): boolean {
-    const order = this.#givenUp.get(source);
-    return order !== undefined && this.#world.now() < order.until && begun <= order.to;
-  }
-
   /** A session ended: what waits for an answer over it comes to nothing. */
   down(peer: string): void {
     for (const [name, one] of this.#underWay) {
@@ -375,5 +366,6 @@ export class RelayNode {
     for (const [name, one] of this.#underWay) {
       if (one.deadline <= now) this.#end(name, one, "late", this.#world.me);
     }
+    this.givenUp.tick();
   }
 }

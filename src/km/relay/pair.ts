@@ -20,6 +20,8 @@ const window = 16;
 const windowBytes = 4_194_304;
 /** After a route was found to carry no long keys, the next of them is tried after this, ms. */
 const shortForMs = 600_000;
+/** One-time pads are tried again on a way that burnt them after this, where AES may take their place, ms. */
+const burntForMs = 10_000;
 const mostDemands = 256;
 /** Relays of one order of a controller that are under way at a time. */
 const orderWindow = 4;
@@ -54,6 +56,8 @@ export class RelayPair {
   #coming = 0;
   #came = 0;
   #ordered = 0;
+  /** Ways on which one-time pads were burnt of late, by their KMs: until when, and whether for want of pads. */
+  readonly #burnt = new Map<string, { readonly until: number; readonly short: boolean }>();
   #waitMs = firstWaitMs;
   #notBefore = 0;
   #shortUntil = 0;
@@ -292,6 +296,7 @@ export class RelayPair {
   ): void {
     const failures: FailedAttempt[] = [];
     const wasShort = (way: Via) =>
+      this.#burntOf(way)?.short === true ||
       failures.some(({ via, end }) => via === way && end.failure === "stock");
     const next = () => {
       let attempt = attempts.shift();
@@ -312,8 +317,23 @@ export class RelayPair {
 
   #attempts(vias: readonly Via[]): Attempt[] {
     const { policy } = this.#parts;
-    const of = (scheme: RelayScheme) => vias.map((via) => ({ scheme, via }));
-    return [...of(policy.scheme), ...(policy.aes ? of("aes") : [])];
+    const of = (scheme: RelayScheme, ways = vias) => ways.map((via) => ({ scheme, via }));
+    if (!policy.aes) return of(policy.scheme);
+    // Each try of these burns pads of its first hop: AES comes before it.
+    const isBurnt = (via: Via) => this.#burntOf(via) !== undefined;
+    const [well, burnt] = [vias.filter((via) => !isBurnt(via)), vias.filter(isBurnt)];
+    return [...of(policy.scheme, well), ...of("aes"), ...of(policy.scheme, burnt)];
+  }
+
+  #burntOf(via: Via) {
+    const found = this.#burnt.get(via.join("\0"));
+    return found !== undefined && this.#parts.now() < found.until ? found : undefined;
+  }
+
+  #burn(via: Via, { failure }: NonNullable<RelayEnd>): void {
+    const now = this.#parts.now();
+    for (const [name, { until }] of this.#burnt) if (until <= now) this.#burnt.delete(name);
+    this.#burnt.set(via.join("\0"), { until: now + burntForMs, short: failure === "stock" });
   }
 
   #attempt({ scheme, via }: Attempt, length: number, done: (end: RelayEnd) => void): void {
@@ -329,6 +349,7 @@ export class RelayPair {
         this.failed++;
         this.failingSince ??= wall();
         this.ways.failed(via, now());
+        if (scheme !== "aes" && end.at !== this.#parts.me) this.#burn(via, end);
         if (end.failure === "long") this.#shortUntil = now() + shortForMs;
         this.lastFailure = { ...end, route: via, wall: wall() };
       }

@@ -44,7 +44,7 @@ export class PoolPads {
       return wanted;
     }
     // The other end of the hop may have some that lie idle.
-    if (nexts[0] !== undefined) wantPads(nexts[0]);
+    for (const next of nexts) wantPads(next);
     // It goes by the first of them: what only a later one could carry would fail there first.
     const room = rooms.find((one) => one >= least) ?? 0;
     if (policy.aes) return room < least ? wanted : cut(room);

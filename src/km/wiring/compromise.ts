@@ -125,6 +125,7 @@ export class Compromise {
       await flush();
       // What comes while the order is carried out is not of the period: its stamp is not ahead of the clock.
       const order = { link, period: { ...periodAt(asked, clock.wall()), to }, by };
+      const before = doneOf(sum);
       const search = await this.#search(link, order.period);
       await scan((view) => search.follow(view));
       const state = this.#nowOf(link, order.period);
@@ -133,7 +134,9 @@ export class Compromise {
       const trail = await this.#relayedNow(search, order.period);
       affected ??= this.#withRelayed(found, trail);
       if (trail !== undefined) await this.#ofRelays(order, trail, sum);
-      if (sum.left_keys === 0) break;
+      // What a relay brought was perhaps matched after the records were read: it is looked for until nothing is found.
+      const isMoving = trail !== undefined && doneOf(sum) > before;
+      if (sum.left_keys === 0 && !isMoving) break;
     }
     await flush().catch(() => {});
     const relayed = Array.from(sum.relayed, ([name, did]): GivenUpOfLink => {
@@ -197,6 +200,12 @@ export class Compromise {
       sum.left_keys += inBatch + (await revokeAll(core, numbers, did));
     }
   }
+}
+
+/** Counts up with all that was done. */
+function doneOf({ ended_relays, dropped_keys, void_extents, relayed }: Sum): number {
+  const own = ended_relays + dropped_keys + void_extents;
+  return [...relayed.values()].reduce((all, one) => all + one.dropped_keys + one.void_extents, own);
 }
 
 /** Those of these extents of which something is left to give up. */

@@ -7,7 +7,8 @@ import type { Asked, KmeStatus } from "../../../../drivers/etsi014/kme.ts";
 import { Leader } from "../../../../drivers/etsi014/leader.ts";
 import type { Message } from "../../../../drivers/etsi014/messages.ts";
 import { Shelf } from "../../../../drivers/etsi014/shelf.ts";
-import { Troubles, watched } from "../../../../drivers/etsi014/watch.ts";
+import { type Rows, Troubles, watched } from "../../../../drivers/etsi014/watch.ts";
+import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { Batches } from "../../../../src/node/spool/batches.ts";
 import { ManualClock } from "../../../clock.ts";
@@ -186,6 +187,7 @@ test("a KME that is slow with keys alone is slow, and one that does not answer t
   troubles.tell = ({ code, severity, text }) => void told.push(`${code} ${severity} ${text}`);
   let asked: Asked = { kind: "later" };
   const wait = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+  const rows: Rows = new Map();
   const kme = watched(
     {
       status: async () => status,
@@ -195,7 +197,7 @@ test("a KME that is slow with keys alone is slow, and one that does not answer t
       },
       fetch: async () => ({ kind: "unknown" }),
     },
-    { clock, troubles, slow: 2_000 },
+    { clock, troubles, rows, slow: 2_000 },
   );
   const round = async () => {
     for (let i = 0; i < 3; i++) {
@@ -214,5 +216,15 @@ test("a KME that is slow with keys alone is slow, and one that does not answer t
   t.deepEqual(told.splice(0), ["kme_slow cleared over"]);
   asked = { kind: "unanswered" };
   await round();
+  t.is(told.splice(0).length, 1);
+  asked = { kind: "keys", keys: [] };
+  await round();
+  t.deepEqual(told.splice(0), ["kme_slow cleared over"]);
+  // The third ends the session.
+  const away = () => Promise.reject(new Fault("link.closed", "the KME is away"));
+  for (let i = 0; i < 3; i++) {
+    const next = watched({ ...kme, take: away }, { clock, troubles, rows, slow: 2_000 });
+    await t.throwsAsync(next.take(1));
+  }
   t.is(told.length, 1);
 });

@@ -81,3 +81,17 @@ test("a store with the key of a file starts without the token that it had", asyn
   writeFileSync(file, own, { mode: 0o600 });
   t.like(await open(config), { from: "next_file", key: own });
 });
+
+test("a start without its store takes away no key that the store may have alone", async (t) => {
+  const { disk, token, own, other, put, open } = await bench();
+  put(path, token.wrap(other));
+  put(next, token.wrap(own));
+  // A folder that is not mounted, or was moved away.
+  const names = await disk.list("/km/store");
+  const store = new Map(names.map((name) => [name, disk.read(`/km/store/${name}`) as Buffer]));
+  for (const name of names) await disk.remove(`/km/store/${name}`);
+  await t.throwsAsync(open(), { code: "km_store.io", message: /there is no store, and a wrapped/ });
+  t.not(disk.read(next), undefined);
+  for (const [name, bytes] of store) disk.put(`/km/store/${name}`, bytes);
+  t.deepEqual((await open()).key, own);
+});

@@ -75,7 +75,10 @@ test("the destination refuses what began before the order and comes after it, an
   // A source whose clock is slow is not refused for ever.
   row.desk("d").giveUpTo("a", 2e12);
   t.is(row.relay("a", "d", orderOf("case-1")).end?.failure, "refused");
-  for (let i = 0; i < 30; i++) row.tick();
+  // An order for an earlier time does not end that.
+  row.desk("d").giveUpTo("a", 1e11);
+  t.is(row.relay("a", "d", orderOf("case-1")).end?.failure, "refused");
+  for (let i = 0; i < 600; i++) row.tick();
   t.is(row.relay("a", "d", orderOf("case-1")).end, undefined);
 });
 
@@ -90,3 +93,21 @@ test("a KM between ends those that are named, and their source is told by whom",
   row.settle();
   t.deepEqual(ends, [{ failure: "refused", at: "b" }]);
 });
+
+for (const scheme of ["case-1", "case-2", "destination", "aes"] as const) {
+  test(`a relay that is named before its first message comes is refused: ${scheme}`, (t) => {
+    const row = rowOf();
+    const desk = row.desk("d");
+    const heard = desk.heard.bind(desk);
+    let named = 0;
+    desk.heard = (from, message) => {
+      // The pad of its last hop is bound there and on record a moment before.
+      if (message.type === "relay" && named++ === 0)
+        desk.giveUpNamed(new Set([message.relay.toString("hex")]));
+      heard(from, message);
+    };
+    t.is(row.relay("a", "d", orderOf(scheme)).end?.failure, "refused");
+    t.is(row.kept.size, 0);
+    t.is(row.relay("a", "d", orderOf(scheme)).end, undefined, "the next one is another");
+  });
+}

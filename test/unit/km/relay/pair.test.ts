@@ -209,7 +209,13 @@ test("a controller is told what was wrong with its way, also where another broug
 
 /** A pair with AES, whose relays end by their scheme and first KM. @param ends failures, by both; others go well */
 function withAes(routes: readonly string[], ends: Readonly<Record<string, string>>) {
+  const { tried, ask } = pairWithAes(routes, ends);
+  return { tried, end: ask(0) };
+}
+
+function pairWithAes(routes: readonly string[], ends: Readonly<Record<string, string>>) {
   const tried: string[] = [];
+  let now = 0;
   const pair = new RelayPair({
     me: "km-a",
     far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
@@ -223,15 +229,31 @@ function withAes(routes: readonly string[], ends: Readonly<Record<string, string
     },
     pads: () => 1e9,
     wantPads: () => {},
-    now: () => 0,
-    wall: () => 0,
+    now: () => now,
+    wall: () => now,
   });
-  let end: RelayEnd | "waits" = "waits";
-  pair.demand(64, (how) => {
-    end = how;
-  });
-  return { tried, end: end as RelayEnd | "waits" };
+  /** @param at time, ms @returns how it went */
+  const ask = (at: number): RelayEnd | "waits" => {
+    now = at;
+    let end: RelayEnd | "waits" = "waits";
+    pair.demand(64, (how) => {
+      end = how;
+    });
+    return end;
+  };
+  return { tried, ask };
 }
+
+test("where AES may take their place, no pads are burnt again and again on a way that fails", (t) => {
+  const { tried, ask } = pairWithAes(["b", "d"], { "case-2 b": "late", "case-2 d": "stock" });
+  const triedAt = (at: number) => {
+    t.is(ask(at), undefined);
+    return tried.splice(0);
+  };
+  t.deepEqual(triedAt(0), ["case-2 b", "case-2 d", "aes d"]);
+  for (const at of [100, 5_000, 9_000]) t.deepEqual(triedAt(at), ["aes d"]);
+  t.true(triedAt(20_000).includes("case-2 b"));
+});
 
 test("AES comes where pads were short, whatever failed on the other routes, and in whichever order", (t) => {
   const ends = { "case-2 b": "away", "case-2 d": "stock" };
@@ -258,7 +280,7 @@ test("where there are no pads for a whole batch it is cut to those that there ar
     ...{ batch: 32_768, pool: { kind: "adaptive", low: 1e9 }, high: 2e9 },
   });
   tick();
-  t.deepEqual([lengths, wants], [[], ["km-b"]]);
+  t.deepEqual([lengths, wants], [[], ["km-b", "km-x"]]);
   // It waits for a whole one at first, and nothing is wrong yet.
   t.is(pair.failingSince, undefined);
   for (let i = 0; i < 9; i++) tick();
