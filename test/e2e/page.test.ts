@@ -189,7 +189,7 @@ testWholeWith(
       const card = await page.text('[data-key="module_fault.alice.laser_fault"]');
       t.true(card.includes("Critical · alice.laser_fault"), card);
       t.true(card.includes("The module reports a fault of its own"), card);
-        t.true(card.includes("laser_fault: laser overheats"), card);
+      t.true(card.includes("laser_fault: laser overheats"), card);
       t.true(card.includes("What to do: see the detail"), card);
       await page.until(
         `document.querySelector("#announce").textContent.includes("critical")`,
