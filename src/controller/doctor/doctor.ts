@@ -10,7 +10,14 @@ import { checkStateFolder } from "../../ops/doctor/state-folder.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { ControllerConfig } from "../config/load.ts";
 import type { ControllerStatus } from "../model/status.ts";
-import { checkAlarms, checkKms, checkLinks, checkRole, checkRoutes } from "./network.ts";
+import {
+  checkAlarms,
+  checkKms,
+  checkLinks,
+  checkRole,
+  checkRoutes,
+  checkWhole,
+} from "./network.ts";
 import type { Running, Subject } from "./subject.ts";
 
 const daemon: Daemon = {
@@ -78,6 +85,7 @@ function stepsOfRunning(running: Running): Step[] {
     ["links", () => checkLinks(running)],
     ["routes", () => [checkRoutes(running)]],
     ["alarms", () => [checkAlarms(running)]],
+    ["lists", () => checkWhole(running)],
   ];
 }
 

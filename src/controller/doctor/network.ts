@@ -39,6 +39,18 @@ export function checkRoutes({ status: { pairs } }: Running): Finding {
   return fail(name, `no route: ${shown}`, "qkd-controller links says why links are not used");
 }
 
+/** What does not fit in an answer was not looked at: all may be well of the rest alone. */
+export function checkWhole({ status: { omitted = {} } }: Running): Finding[] {
+  return Object.entries(omitted).map(([list, more]) => {
+    const found = `${more} more ${list} do not fit in an answer: they were not looked at`;
+    return warn(
+      [`whole.${list}`, list],
+      found,
+      "the map, and qkd-controller status, count them all",
+    );
+  });
+}
+
 /** Does it complain of something that the other checks do not see? */
 export function checkAlarms({ status: { alarms } }: Running): Finding {
   const name = ["alarms", "alarms"] as const;

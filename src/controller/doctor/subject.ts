@@ -1,6 +1,7 @@
 /** Whom the doctor looks at. */
 import type { Clock } from "../../base/clock.ts";
 import type { ControllerConfig } from "../config/load.ts";
+import type { StatusPart } from "../local/parts.ts";
 import type { ControllerStatus } from "../model/status.ts";
 
 export interface Subject {
@@ -20,5 +21,6 @@ export interface Subject {
 
 /** What is known of a controller that runs. */
 export interface Running {
-  readonly status: ControllerStatus;
+  /** Lists of a large network may be cut. */
+  readonly status: ControllerStatus & Pick<StatusPart, "omitted">;
 }

@@ -1,7 +1,7 @@
 /** Reads at the broker what nodes tell, connection by connection, and passes on what changes by it. */
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
-import type { Listening } from "../../ops/manager/link.ts";
+import type { Listening } from "../../ops/manager/listening.ts";
 import type { HeardNode } from "../core/world.ts";
 import type { NodesHeard } from "./nodes.ts";
 

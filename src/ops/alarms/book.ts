@@ -126,7 +126,8 @@ export class AlarmBook<Name extends string> {
     for (const record of records) {
       const { name, object } = record;
       if (!this.#isName(name)) continue;
-      const entry = this.#entry(name, object);
+      // What was told of before is gone on with, or told to be over: there are no more than were kept.
+      const entry = this.#entry(name, object, mostAlarms);
       if (entry === undefined) continue;
       if (record.severity !== "cleared" && !known(name, object)) {
         entry.alarm.restore({ ...record, acknowledged: true, flapping: false }, moment);
@@ -143,11 +144,15 @@ export class AlarmBook<Name extends string> {
     return Object.hasOwn(this.#options.catalogue, name);
   }
 
-  #entry(name: Name, object: string): Entry | undefined {
+  #entry(
+    name: Name,
+    object: string,
+    most = this.#options.room?.(name, object) ?? mostAlarms,
+  ): Entry | undefined {
     const id = alarmId(name, object);
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    if (this.#entries.size >= (this.#options.room?.(name, object) ?? mostAlarms)) {
+    if (this.#entries.size >= most) {
       this.refused++;
       return undefined;
     }

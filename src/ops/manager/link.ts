@@ -23,6 +23,7 @@ import { Takeovers } from "../mqtt/takeover.ts";
 import type { Topic } from "../mqtt/topic.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
+import type { Listening } from "./listening.ts";
 import * as payloads from "./payloads.ts";
 import { type Retained, RetainedTopics, retainedPause } from "./retained.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
@@ -46,19 +47,6 @@ export interface LinkOptions
   readonly listens?: Listening;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** Topics of others that a program reads, and never writes to. */
-export interface Listening {
-  readonly filters: readonly string[];
-  /** @param retained the broker has it from before: it comes for the subscription */
-  readonly onMessage: (topic: string, payload: Buffer, retained: boolean) => void;
-  /** A connection begins: nothing has come on it yet. */
-  readonly onConnected: () => void;
-  /** The broker has taken the subscription. */
-  readonly onSubscribed: () => void;
-  /** The connection is over. */
-  readonly onEnded: () => void;
 }
 
 /** Which program it is. */
@@ -111,6 +99,8 @@ export abstract class ManagerLink {
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
+  /** The last that the broker was given was a result. */
+  #answered = false;
   readonly #takeovers = new Takeovers();
   #timer: Timer | undefined;
 
@@ -266,7 +256,8 @@ export abstract class ManagerLink {
       const granted = () => listens.onSubscribed();
       const refused = (why: string) =>
         log.warn("broker lets nothing of others be read", { url, why });
-      answers.push(session.subscribe(listens.filters, { granted, refused }));
+      // Brokers hold back a thousand messages of QoS 1 for a client, and may retain more than that.
+      answers.push(session.subscribe(listens.filters, { qos: 0, granted, refused }));
     }
     await Promise.all(answers);
   }
@@ -349,10 +340,20 @@ export abstract class ManagerLink {
         this.#sendRetained(session, retained);
         continue;
       }
+      // By turns: answers to a command that is sent again and again hold up nothing that is told in order.
+      if (this.#answered && this.#sendNext(session)) {
+        this.#answered = false;
+        continue;
+      }
       const result = this.#results.shift();
+      this.#answered = result !== undefined;
       if (result !== undefined) this.#sendResult(session, result);
-      else if (!this.#streams.some((stream) => stream.send(session, () => this.#pump()))) return;
+      else if (!this.#sendNext(session)) return;
     }
+  }
+
+  #sendNext(session: MqttSession): boolean {
+    return this.#streams.some((stream) => stream.send(session, () => this.#pump()));
   }
 
   #sendRetained(session: MqttSession, message: Retained): void {
@@ -360,7 +361,6 @@ export abstract class ManagerLink {
     session.send(message, {
       acknowledged: () => {
         this.#retained.done(message);
-        message.then?.();
         this.#pump();
       },
       refused: (why, forever) => {

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Outgoing } from "../mqtt/session.ts";
 
 export interface Retained extends Outgoing {
-  /** Called when the broker has it. */
+  /** Called when the broker has it, unless there is a newer one. */
   readonly then?: () => void;
 }
 
@@ -53,7 +53,10 @@ export class RetainedTopics {
   done(message: Retained): void {
     const { topic } = message;
     this.#told.delete(topic);
-    if (this.#latest.get(topic) === message) this.#latest.delete(topic);
+    // Of one that is out of date it is not to be said that the broker has what was wanted.
+    if (this.#latest.get(topic) !== message) return;
+    this.#latest.delete(topic);
+    message.then?.();
   }
 
   /**

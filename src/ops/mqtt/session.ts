@@ -67,6 +67,13 @@ export interface SessionOptions extends ClientOptions {
   readonly log: Log;
 }
 
+export interface SubscribeOptions {
+  /** Default: 1. With 0 a broker that queues few messages drops none of many that it retains. */
+  readonly qos?: 0 | 1;
+  readonly granted?: () => void;
+  readonly refused: (why: string) => void;
+}
+
 export class MqttSession {
   readonly ended: Promise<Error | undefined>;
   /** Group of TLS's key exchange; undefined without TLS. */
@@ -175,20 +182,20 @@ export class MqttSession {
   }
 
   /**
-   * Subscribes at QoS 1. If the broker does not allow it the connection goes on; if it does not answer
+   * Subscribes. If the broker does not allow it the connection goes on; if it does not answer
    * the connection ends, since it would look well while nothing can come.
    * @returns resolves when the broker has answered; never, if the connection ends before
    */
   subscribe(
     filters: readonly string[],
-    { granted: done, refused }: { granted?: () => void; refused: (why: string) => void },
+    { qos = 1, granted: done, refused }: SubscribeOptions,
   ): Promise<void> {
     const answered = Promise.withResolvers<void>();
     if (this.#over) return answered.promise;
     const timer = this.#clock.after(ackTimeout, () =>
       this.#gone(`no answer to a subscription within ${ackTimeout} ms`),
     );
-    this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
+    this.#client.subscribe([...filters], { qos }, (error, granted) => {
       timer.cancel();
       if (this.#over) return;
       const code = granted?.find(({ qos }) => qos >= 0x80)?.qos;

@@ -44,6 +44,8 @@ export type OnRole = (
 /** How often the lock is asked for, and the database whether it is there, ms. */
 const lookMs = 1_000;
 const pastChanges = 200;
+/** The server has given up a connection by then: see `postgres.ts`. */
+const mostSilent = 2;
 
 export class Leader implements Pick<Engine, "write" | "accounts"> {
   readonly #parts: LeaderParts;
@@ -57,6 +59,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   /** How often a controller had begun to lead, with the last time of this one. */
   #term = 0;
   #looking: Promise<void> | undefined;
+  /** How often in a row the database did not answer. */
+  #silent = 0;
   #isClosed = false;
 
   constructor(parts: LeaderParts) {
@@ -124,7 +128,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   async #lookNow(): Promise<void> {
     const engine = await this.#connected();
     if (engine === undefined) return;
-    if (this.#locked) await engine.alive();
+    if (this.#locked) await this.#aliveOrEnd(engine);
     else await this.#askOrEnd(engine);
     this.#parts.onTrouble(undefined);
   }
@@ -142,6 +146,21 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     if (this.#isClosed) return void (await engine.close());
     this.#engine = engine;
     return engine;
+  }
+
+  /** A connection that is dead may say so never, and another may lead meanwhile: it is given up. @throws Fault `db.io` */
+  async #aliveOrEnd(engine: LockingEngine): Promise<void> {
+    try {
+      await engine.alive();
+      this.#silent = 0;
+    } catch (error) {
+      this.#silent++;
+      if (this.#silent >= mostSilent && this.#engine === engine) {
+        this.#lost("the database does not answer");
+        await engine.close();
+      }
+      throw error;
+    }
   }
 
   /** Who cannot lead keeps the lock from no other: it goes with the connection. @throws Fault `db.*` */
@@ -191,6 +210,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   }
 
   #lost(why: string): void {
+    this.#silent = 0;
     this.#engine = undefined;
     this.#locked = false;
     this.#limit.warn("database", "the connection to the database is over", { why });

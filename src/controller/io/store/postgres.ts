@@ -2,6 +2,7 @@
  * The store of two controllers: PostgreSQL. One connection does all, and the lock of who leads is that connection's:
  * when it breaks the server gives the lock to another, and nothing is written under it any more.
  */
+import type { Duplex } from "node:stream";
 import pg from "pg";
 import { Fault } from "../../../base/errors.ts";
 import type { clientTls } from "../../../host/tls/options.ts";
@@ -40,6 +41,8 @@ const lockKey = 0x514b444e;
 const answerMs = 4_000;
 /** Records of one statement. */
 const together = 500;
+/** The server ends the connection within this, ms. */
+const goodbyeMs = 1_000;
 
 /**
  * The server gives up a controller that is silently gone, or that does not move, within some 6 s: one that runs asks
@@ -199,7 +202,11 @@ export class PostgresEngine implements Engine, Pages {
 
   /** The lock goes with the connection. */
   async close(): Promise<void> {
+    const { connection } = this.#client as unknown as { connection: { stream: Duplex } };
+    // A server that is silently gone answers no goodbye.
+    const timer = setTimeout(() => connection.stream.destroy(), goodbyeMs);
     await this.#client.end().catch(() => {});
+    clearTimeout(timer);
   }
 
   /** Two controllers that begin at once make the tables once. */

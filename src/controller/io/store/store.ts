@@ -7,7 +7,7 @@ import { describe } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import type { ControllerWorld } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { type Engine, longestRecord, type Written } from "./port.ts";
+import { type Engine, longestRecord, periodIn, type Written } from "./port.ts";
 import { summed } from "./saved.ts";
 
 export interface StoreParts {
@@ -52,8 +52,12 @@ export class Store {
       return;
     }
     const key = `${table} ${id}`;
+    const record = { table, id, value: text };
     this.#records.delete(key);
-    this.#records.set(key, { table, id, value: text });
+    // What waits of a period that is forgotten would be written behind it.
+    const period = periodIn(record);
+    if (period !== undefined) this.#forget(period);
+    this.#records.set(key, record);
     if (this.#records.size > mostWaiting) {
       const [oldest = ""] = this.#records.keys();
       this.#records.delete(oldest);
@@ -61,6 +65,12 @@ export class Store {
     }
     this.#soon(gatherMs);
   };
+
+  #forget(period: string): void {
+    for (const key of this.#records.keys()) {
+      if (key.startsWith(`account ${period} `)) this.#records.delete(key);
+    }
+  }
 
   /** For the log of changes. */
   told(change: ChangeStatus): void {
@@ -123,9 +133,11 @@ export class Store {
       return true;
     } catch (error) {
       // What came meanwhile is newer.
+      const forgotten = new Set([...this.#records.values()].map(periodIn));
       for (const one of records) {
         const key = `${one.table} ${one.id}`;
-        if (!this.#records.has(key)) this.#records.set(key, one);
+        const isForgotten = one.table === "account" && forgotten.has(one.id.split(" ")[0] ?? "");
+        if (!isForgotten && !this.#records.has(key)) this.#records.set(key, one);
       }
       this.#changes = [...changes, ...this.#changes];
       log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });

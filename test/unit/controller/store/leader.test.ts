@@ -13,6 +13,7 @@ function bench() {
   const controller = () => {
     const state = {
       unreadable: false,
+      silent: false,
       uncounted: false,
       broken: false,
       reachable: true,
@@ -37,7 +38,9 @@ function bench() {
           return ++database.term;
         },
         accounts: async () => [],
-        alive: async () => {},
+        alive: async () => {
+          if (state.silent) throw new Fault("db.io", "no answer");
+        },
         load: async () => {
           if (state.unreadable) throw new Fault("db.io", "unreadable");
           return database.saved;
@@ -151,4 +154,19 @@ test("a defect in what begins when it leads ends nothing: it is told, and tried 
   t.deepEqual(one.told.at(-1), ["active", database.saved]);
   t.true(one.leader.leads);
   t.is(troubles.at(-1), undefined);
+});
+
+test("a connection that answers no more is given up, and who lost the lock by it stands by", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  const two = controller();
+  one.state.silent = true;
+  await second();
+  t.not(database.holder, undefined, "one answer may be late");
+  await second();
+  for (let i = 0; i < 3; i++) await second();
+  one.state.silent = false;
+  for (let i = 0; i < 3; i++) await second();
+  t.deepEqual([one.told.at(-1)?.[0], two.told.at(-1)?.[0]], ["standby", "active"]);
 });

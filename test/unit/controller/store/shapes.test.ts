@@ -17,6 +17,8 @@ const ends = { source: "a", destination: "b", sourceKm: "km-a", destinationKm: "
 const good = [
   ["session", { ...ends, since: 0, until: day }],
   ["session", { ...ends, since: 0, until: day, number: 3, began: 1, later: true }],
+  // By the clock of a key manager, whatever that says.
+  ["session", { ...ends, since: 0, until: day, began: Date.parse("1969-07-20T20:17:40Z") }],
   ["service", { service: "reserved", by: "op", at: 1 }],
   ["access", { state: "revoked", by: "op", at: 1 }],
   ["access", { state: "registered", by: "op", at: 1, km: "km-a", class: "gold" }],

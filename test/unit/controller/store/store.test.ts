@@ -50,3 +50,33 @@ test("what was given is durable, whatever comes while it is written", async (t) 
   t.true(await three);
   t.is(store.waiting, 1);
 });
+
+test("what waits of a period that is forgotten is not written behind it", async (t) => {
+  const { store, save, writes } = bench();
+  const account = (period: number) => {
+    const counts = { keys: 1, bits: 1, refused: 0, relays: 0, relayed: 0, failed: 0 };
+    const one = { from: period, length: 1, kind: "link", object: "a b" } as const;
+    store.save("account", `${period} link a b`, {
+      ...one,
+      ...counts,
+      sessions: 0,
+      session_s: 0,
+      made: 0,
+      consumed: 0,
+    });
+  };
+  account(1);
+  account(12);
+  store.save("account", "1", undefined);
+  const first = store.settled();
+  await settle();
+  t.deepEqual(writes[0]?.ids, ["12 link a b", "1"]);
+  // Nor is it put back when that could not be written, and was forgotten meanwhile.
+  store.save("account", "12", undefined);
+  save("one");
+  writes[0]?.end(new Fault("db.io", "away"));
+  t.false(await first);
+  void store.settled();
+  await settle();
+  t.deepEqual(writes[1]?.ids, ["12", "one", "1"]);
+});

@@ -2,8 +2,9 @@
 import test from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import { ControllerAlarms } from "../../../../src/controller/alarms/rules.ts";
+import type { AlarmRecord } from "../../../../src/ops/alarms/alarm.ts";
 import { pairExtension } from "../../../../src/wire/ck/state.ts";
-import { link, Rig } from "../rig.ts";
+import { link, noon, Rig } from "../rig.ts";
 
 const access = { refused: 0, expiring: [] };
 
@@ -67,4 +68,29 @@ test("pairs that a key manager makes up leave room for what is configured, and i
   rig.attach("liar", []);
   rig.pass(1_000_000);
   t.false(look(120).includes("alarms_left_out.controller"));
+});
+
+test("alarms of before a restart are gone on with, or told to be over, whatever they are about", (t) => {
+  const told = new Set<string>();
+  const alarms = new ControllerAlarms({
+    flap: { count: 100, window: ms(60_000), quiet: ms(60_000) },
+    kmAway: ms(3_000),
+    machine: { certificateDays: 30, crlLeft: 0.2 },
+    onTransition: ({ change, record }) => {
+      if (change === "cleared") told.add(record.id);
+    },
+  });
+  const saved = Array.from({ length: 400 }, (_, i) => {
+    const object = `a--made-up-${i}`;
+    const times = { raised: noon, changed: noon, cleared: undefined };
+    const state = {
+      severity: "major",
+      active: true,
+      acknowledged: false,
+      flapping: false,
+    } as const;
+    return { id: `link_bad.${object}`, name: "link_bad", object, ...state, ...times, count: 1 };
+  });
+  alarms.restore(saved as unknown as AlarmRecord[], () => false, { now: 0, wall: noon });
+  t.is(told.size, 400);
 });
