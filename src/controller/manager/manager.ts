@@ -87,7 +87,7 @@ export class ControllerManager extends ManagerLink {
   /** Nothing is retained there any more. */
   #removal(topic: string): Message {
     const then = () => this.#gone.delete(topic);
-    return { topic, kind: topics.link, payload: undefined, then };
+    return { topic, kind: topics.link, payload: undefined, whenTaken: then };
   }
 
   protected override online(now: number): object {

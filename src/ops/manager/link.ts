@@ -64,7 +64,7 @@ export interface Message {
   /** Undefined: what is retained there is taken away. */
   readonly payload: object | undefined;
   /** Called when the broker has it, if it is retained. */
-  readonly then?: () => void;
+  readonly whenTaken?: () => void;
 }
 
 /** Takes a message of figures: it is sent, or dropped and counted. Undefined: it was not even made. */
@@ -134,7 +134,7 @@ export abstract class ManagerLink {
     this.#alarms =
       alarms &&
       new AlarmTopics(alarms, names.alarm, payload, (topic, bytes, then) => {
-        this.#retained.set({ topic, payload: bytes, kind: topics.alarm, then });
+        this.#retained.set({ topic, payload: bytes, kind: topics.alarm, whenTaken: then });
         this.#pump();
       });
     this.#timer = every(clock, telemetryInterval, () => this.#report());
@@ -284,7 +284,7 @@ export abstract class ManagerLink {
         void session.ended.then(then);
         // Nothing else goes before it; what is left of the events stays in the outbox.
         this.#retained.clear();
-        this.#retained.set({ topic, kind: topics.status, payload, then });
+        this.#retained.set({ topic, kind: topics.status, payload, whenTaken: then });
         this.#pump();
       });
       // A broker that had no room for it, or refused it, still says `online`: its will must go out.
@@ -324,10 +324,10 @@ export abstract class ManagerLink {
     return { topic: this.#identity.names.status, kind: topics.status, payload };
   }
 
-  #retain({ topic, kind, payload, then }: Message): void {
+  #retain({ topic, kind, payload, whenTaken }: Message): void {
     const bytes = payload === undefined ? nothing : this.#encode(payload);
     if (bytes === undefined) return;
-    this.#retained.set({ topic, kind, payload: bytes, ...(then && { then }) });
+    this.#retained.set({ topic, kind, payload: bytes, ...(whenTaken && { whenTaken }) });
   }
 
   /** Gives the broker what it has room for: states first, results, then what comes in order. */

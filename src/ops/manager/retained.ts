@@ -4,7 +4,7 @@ import type { Outgoing } from "../mqtt/session.ts";
 
 export interface Retained extends Outgoing {
   /** Called when the broker has it, unless there is a newer one. */
-  readonly then?: () => void;
+  readonly whenTaken?: () => void;
 }
 
 /** What a broker refused is offered again this much later, ms. */
@@ -56,7 +56,7 @@ export class RetainedTopics {
     // Of one that is out of date it is not to be said that the broker has what was wanted.
     if (this.#latest.get(topic) !== message) return;
     this.#latest.delete(topic);
-    message.then?.();
+    message.whenTaken?.();
   }
 
   /**

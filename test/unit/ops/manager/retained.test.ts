@@ -11,7 +11,7 @@ test("who waits for the broker to have a state hears of the latest alone, once",
       topic: "a/link",
       kind: topics.status,
       payload: Buffer.from(name),
-      then: () => had.push(name),
+      whenTaken: () => had.push(name),
     });
   set("first");
   const first = retained.next();
