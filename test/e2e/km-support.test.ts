@@ -16,6 +16,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
+import type { PastModule } from "../../src/ops/bundle/telemetry-csv.ts";
+import { ask } from "../../src/ops/cli/client.ts";
 import { keyStream } from "../emulator/source/physics.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
@@ -72,9 +74,18 @@ test.serial("a bundle has all that helps from afar, and no secret in any writing
     keyBits: 256,
     kmAt: { alice: kms.alice.at, bob: kms.bob.at },
   });
+  const figures = async () => {
+    const { modules } = await ask<{ modules: PastModule[] }>(
+      [`${kms.alice.state}/control`],
+      "history",
+    );
+    return modules.some(({ parts }) => parts.some((part) => Object.keys(part.figures).length > 0));
+  };
   const matched = async () => (await kms.alice.status()).links[0]?.matched_bits;
   try {
     await eventually("all is matched", matched, { is: blocks * blockBits });
+    // A curve has no more than whole buckets, of ten seconds.
+    await eventually("figures are on record", figures);
   } finally {
     await rig.close();
   }
