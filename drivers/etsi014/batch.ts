@@ -61,3 +61,11 @@ export function piecesOf({ keys, lost, gone }: BatchFacts, key: Buffer): (Buffer
   wipeMemory(key);
   return pieces;
 }
+
+/** Bytes on disk beside a key's own. */
+const besideKey = 96;
+
+/** Bytes that a key needs on the disk: twice, since a batch is written anew before what it replaces is removed. */
+export function roomOf(keyBytes: number): number {
+  return 2 * (keyBytes + besideKey);
+}

@@ -4,7 +4,7 @@
  */
 import { Fault } from "../../src/base/errors.ts";
 import { type BlockRef, wipeMemory } from "../../src/port/key.ts";
-import { type Batch, type BatchFacts, digestOf } from "./batch.ts";
+import { type Batch, type BatchFacts, digestOf, roomOf } from "./batch.ts";
 import { fetchKeys } from "./fetch.ts";
 import { compare, type Message, type Take } from "./messages.ts";
 import { assertOwn, type End, type EndParts, type Line } from "./parts.ts";
@@ -18,9 +18,8 @@ export interface FollowerOptions {
 
 /** Batches that may wait: a leader asks for fewer. */
 const mostWaiting = 16;
-/** Bytes on disk of a short key, and those beside a longer one's own, for the room that is told. */
+/** Bytes on disk of a short key, for the room that is told. */
 const leastOfKey = 512;
-const besideKey = 96;
 /** A leader that leads gives back what it is told of: no more than that is of use. */
 const mostRoom = 65_536;
 
@@ -94,8 +93,7 @@ export class Follower implements End {
   #room(): number {
     const { shelf } = this.#parts;
     const bytes = Math.ceil(Math.max(this.#longest, this.#options.keySize()) / 8);
-    // Twice: a batch is written anew before what it replaces is removed.
-    const each = Math.max(leastOfKey, 2 * (bytes + besideKey));
+    const each = Math.max(leastOfKey, roomOf(bytes));
     return Math.min(mostRoom, Math.floor(shelf.room / each));
   }
 

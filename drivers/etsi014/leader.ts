@@ -4,7 +4,7 @@
  */
 import { Fault } from "../../src/base/errors.ts";
 import { type BlockRef, wipeMemory } from "../../src/port/key.ts";
-import { type Batch, digestOf } from "./batch.ts";
+import { type Batch, digestOf, roomOf } from "./batch.ts";
 import type { Caution } from "./caution.ts";
 import type { KmeKey, KmeStatus } from "./kme.ts";
 import { compare, type Have, type Message, mostBits, mostKeys, type Not } from "./messages.ts";
@@ -34,8 +34,6 @@ const emptyWait = 1_000;
 const longWait = 10_000;
 /** Bytes of key in a request's answer: one that is longer than answers may be would be lost. */
 const longestBatch = 8 * 1024 * 1024;
-/** Bytes on disk beside a key's own. */
-const besideKey = 96;
 /** key_IDs that were seen last: a KME that repeats itself hands the same key over again. */
 const mostSeen = 16_384;
 
@@ -187,7 +185,7 @@ export class Leader implements End {
       shelf.wanted - untold,
       Math.floor(shelf.wantedBytes / bytes),
       this.#room - untold,
-      Math.floor(shelf.room / (2 * (bytes + besideKey))),
+      Math.floor(shelf.room / roomOf(bytes)),
     );
     const inAnswer = Math.floor(longestBatch / bytes);
     const most = caution.most(

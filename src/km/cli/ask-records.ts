@@ -1,11 +1,11 @@
 /** The commands that ask a running key manager what became of its keys, and have keys given up. */
 import { createInterface } from "node:readline/promises";
 import { exit } from "../../base/exit-codes.ts";
+import { counted } from "../../base/words.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
-import { count } from "./count.ts";
 import { affectedText, givenUpText, listText, storyText } from "./records.ts";
 
 /** Options as they were typed. */
@@ -108,7 +108,7 @@ async function confirm(
   }
   const affected = await ask<Affected>(sockets, "keys", args, undefined, who);
   const { waiting_keys, left_over_keys = 0 } = affected;
-  const waiting = count(waiting_keys + left_over_keys, "waiting QKD-key");
+  const waiting = counted(waiting_keys + left_over_keys, "waiting QKD-key");
   process.stdout.write(
     `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends,\nand so what was relayed under them.\nThis cannot be undone.\n`,
   );

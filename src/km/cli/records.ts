@@ -1,4 +1,5 @@
 /** What records tell, for people, in 80 columns. Pure. */
+import { counted } from "../../base/words.ts";
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { bytes, moment, timesOf, timeTitle, whole } from "../../host/terminal/units.ts";
 import type {
@@ -11,7 +12,6 @@ import type {
   StoryStep,
 } from "../records/tellings.ts";
 import { isRelayUse } from "../relay/ports.ts";
-import { count } from "./count.ts";
 import { relayedDone, relayedLines, usedLines } from "./relayed.ts";
 
 const width = 80;
@@ -63,7 +63,7 @@ export function stepText(step: StoryStep): string {
       const made =
         step.generated === undefined ? "" : `, generated ${moment(step.generated, "ms")}`;
       const qber = step.qber === undefined ? "" : `, QBER ${(step.qber * 100).toFixed(2)} %`;
-      return `received from ${step.module} (matching ${step.matching_module})${which}: ${count(bits, "bit")}${made}${qber}`;
+      return `received from ${step.module} (matching ${step.matching_module})${which}: ${counted(bits, "bit")}${made}${qber}`;
     }
     case "waits":
       return "waits for its match";
@@ -138,7 +138,7 @@ export function storyText({ id, kind, link, kms, steps, left_out }: KeyStory): s
       steps.map((step) => [times.show(step.t), stepText(step)]),
       width,
     ),
-    ...(left_out > 0 ? ["", `and ${count(left_out, "step")} more`] : []),
+    ...(left_out > 0 ? ["", `and ${counted(left_out, "step")} more`] : []),
   ]);
 }
 
@@ -158,7 +158,7 @@ export function listText({ module_id, keys, left_out }: KeyList): string {
   const times = timesOf(shown.map(({ received }) => received));
   const more = total - shown.length;
   return text([
-    `${module_id}: ${count(total, "QKD-key")}`,
+    `${module_id}: ${counted(total, "QKD-key")}`,
     "",
     ...table(
       [
@@ -175,7 +175,9 @@ export function listText({ module_id, keys, left_out }: KeyList): string {
       ]),
       width,
     ),
-    ...(more > 0 ? ["", `and ${count(more, "key")} more: ask for a shorter time, or --json`] : []),
+    ...(more > 0
+      ? ["", `and ${counted(more, "key")} more: ask for a shorter time, or --json`]
+      : []),
   ]);
 }
 
@@ -203,7 +205,7 @@ function useLines(uses: readonly AffectedUse[]): string[] {
   return [
     "",
     ...table(columns, rows, width),
-    ...(more > 0 ? [`and ${count(more, "KSA-key")} more: --json`] : []),
+    ...(more > 0 ? [`and ${counted(more, "KSA-key")} more: --json`] : []),
   ];
 }
 
@@ -219,23 +221,23 @@ export function affectedText(affected: Affected): string {
   const unknown =
     without_record.length === 0
       ? []
-      : [["no record", `${count(without_record.length, "extent")} could have some`] as const];
+      : [["no record", `${counted(without_record.length, "extent")} could have some`] as const];
   return text([
-    ...wrap(`link ${link}, ${moment(from)} to ${moment(to)}: ${count(all, "QKD-key")}`, width),
+    ...wrap(`link ${link}, ${moment(from)} to ${moment(to)}: ${counted(all, "QKD-key")}`, width),
     "",
     ...facts(
       [
         ["key", bytes(bits / 8)],
-        ["matched", `${count(matched_keys, "QKD-key")}, in ${inExtents(numbers)}`],
-        ["waiting", count(waiting_keys, "QKD-key")],
+        ["matched", `${counted(matched_keys, "QKD-key")}, in ${inExtents(numbers)}`],
+        ["waiting", counted(waiting_keys, "QKD-key")],
         ...(left_over_keys > 0
-          ? [["of no module now", `${count(left_over_keys, "QKD-key")} waiting`] as const]
+          ? [["of no module now", `${counted(left_over_keys, "QKD-key")} waiting`] as const]
           : []),
-        ["came to nothing", count(unused_keys, "QKD-key")],
+        ["came to nothing", counted(unused_keys, "QKD-key")],
         ...unknown,
-        ["affected", count(kma_keys, "KMA-key")],
-        ["used for", count(ksa_keys.length - pads, "KSA-key")],
-        ...(pads > 0 ? [["pads of relays", count(pads, "KSA-key")] as const] : []),
+        ["affected", counted(kma_keys, "KMA-key")],
+        ["used for", counted(ksa_keys.length - pads, "KSA-key")],
+        ...(pads > 0 ? [["pads of relays", counted(pads, "KSA-key")] as const] : []),
         ["still free", `${bytes(free_bits / 8)}, of both owners`],
       ],
       width,
@@ -255,7 +257,7 @@ function inExtents(numbers: readonly number[]): string {
   const most = Math.max(...numbers);
   if (numbers.length === 0) return "no extent";
   const which = least === most ? `${least}` : `${least} to ${most}`;
-  return `${count(numbers.length, "extent")} (${which})`;
+  return `${counted(numbers.length, "extent")} (${which})`;
 }
 
 export function givenUpText(done: GivenUp): string {
@@ -263,11 +265,11 @@ export function givenUpText(done: GivenUp): string {
   // A key manager that still runs older software does not say.
   const { ended_relays = 0 } = done;
   const lines: string[] = [
-    `void at ${link_up ? "both ends" : "this end"}: ${bytes(void_bits / 8)} of ${count(void_extents, "extent")}`,
-    `dropped from the buffer: ${count(dropped_keys, "QKD-key")}`,
+    `void at ${link_up ? "both ends" : "this end"}: ${bytes(void_bits / 8)} of ${counted(void_extents, "extent")}`,
+    `dropped from the buffer: ${counted(dropped_keys, "QKD-key")}`,
   ];
   if (ended_relays > 0) {
-    lines.push(`ended while the key was on its way: ${count(ended_relays, "relay")}`);
+    lines.push(`ended while the key was on its way: ${counted(ended_relays, "relay")}`);
   }
   lines.push(...usedLines(done), ...relayedDone(done));
   if (!link_up) {
@@ -282,7 +284,7 @@ export function givenUpText(done: GivenUp): string {
     const they = left_keys === 1 ? "is" : "are";
     lines.push(
       ...wrap(
-        `${count(left_keys, "key")} ${they} in a batch or an offer that is under way: give the order again when the link is up.`,
+        `${counted(left_keys, "key")} ${they} in a batch or an offer that is under way: give the order again when the link is up.`,
         width,
       ),
     );

@@ -10,6 +10,13 @@ import type { AffectedExtent, AffectedOfLink, AffectedUse } from "./tellings.ts"
 
 /** Extents, and KSA-keys, that are told one by one. */
 const mostTold = 10_000;
+/** Records of QKD-keys that became an extent, or that never do. */
+export const kindsOfKeys: ReadonlySet<string> = new Set([
+  "matched",
+  "expired",
+  "differs",
+  "dropped",
+]);
 /** Relays that are followed: their IDs are in memory. */
 const mostRelays = 1_000_000;
 
@@ -76,9 +83,8 @@ export class AffectedSearch {
   find(view: RecordView): void {
     const { kind } = view;
     this.#sawRelays ||= kind === "relayed";
-    const isEnd = kind === "expired" || kind === "differs" || kind === "dropped";
     // What was recorded before the period began cannot tell of a key that came in it.
-    if ((kind !== "matched" && !isEnd) || view.at < this.#period.from) return;
+    if (!kindsOfKeys.has(kind) || view.at < this.#period.from) return;
     const record = view.decode();
     if (record.facts.link !== this.#link) return;
     if (kind === "matched") return this.#ofExtent(record);

@@ -3,13 +3,12 @@
  * is an end, pads of further relays, or stock of others that have to be told. Two readings of the records. Pure.
  */
 import type { Period } from "../keys/origin.ts";
-import { AffectedSearch, type LinkNow } from "./affected.ts";
+import { AffectedSearch, kindsOfKeys, type LinkNow } from "./affected.ts";
 import { type Choice, keysOfRelays } from "./choice.ts";
 import type { RecordView } from "./codec.ts";
 import { idAt } from "./story.ts";
 import type { AffectedRelays } from "./tellings.ts";
 
-const kindsOfKeys: ReadonlySet<string> = new Set(["matched", "expired", "differs", "dropped"]);
 /** Pairs of others that are told one by one. */
 const mostPairs = 1_000;
 

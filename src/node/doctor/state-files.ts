@@ -43,8 +43,7 @@ export async function checkStateFiles(
       : [warn(stateName, `${gone.file} was ${gone.why}: the other generation is used`, lookAfter)];
   const names = modules.map(({ name }) => name);
   const place = { files: diskFiles, folder, state: { data: state }, modules: names };
-  const used = modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
-  const left = await leftSpools(diskFiles, folder, used);
+  const left = await leftSpools(diskFiles, folder, modules);
   return [
     ...damage,
     ...orphans(await orphanedLedgers(place).catch(() => [])),

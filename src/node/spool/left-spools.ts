@@ -25,15 +25,16 @@ export interface LeftSpool {
 
 /**
  * Finds them; what cannot be looked at is left out.
- * @param used names of the modules that have a spool
+ * @param modules of the configuration
  * @param onEmptied all of this module's was destroyed
  */
 export async function leftSpools(
   files: FileSystem,
   folder: string,
-  used: readonly string[],
+  modules: readonly { readonly name: string; readonly spool?: unknown }[],
   onEmptied: (module: string) => void = () => {},
 ): Promise<LeftSpool[]> {
+  const used = modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
   const found: LeftSpool[] = [];
   for (const name of await files.list(folder).catch(() => [])) {
     const module = name.slice(spoolPrefix.length);

@@ -52,11 +52,6 @@ export const untrusted = closing(
 /** A ledger that could not be read in all the time for it. */
 export const unreadable = closing("ledger.io");
 
-/** Names of the modules that have a spool. */
-export function withSpool(modules: readonly ModuleConfig[]): string[] {
-  return modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
-}
-
 /** Where drivers and spools work: on this machine, below the node's state. */
 interface Place extends Machine {
   readonly stateFolder: string;

@@ -3,7 +3,6 @@ import type { Log } from "../../base/log.ts";
 import type { FileSystem } from "../../host/disk/files.ts";
 import type { ModuleConfig } from "../config/tables.ts";
 import { type LeftSpool, leftSpools } from "../spool/left-spools.ts";
-import { withSpool } from "./modules.ts";
 import type { Monitoring } from "./monitoring.ts";
 
 /**
@@ -19,7 +18,7 @@ export async function tellOfSpools(
   log: Log,
 ): Promise<LeftSpool[]> {
   const left = new Map<string, string>();
-  const found = await leftSpools(files, folder, withSpool(modules), (module) => {
+  const found = await leftSpools(files, folder, modules, (module) => {
     left.delete(module);
     watch.leftBehind("spool_left", left);
   });

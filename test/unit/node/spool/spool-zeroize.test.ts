@@ -195,7 +195,9 @@ test("spools that no module has any more are found, and destroyed without their 
   await at("spool-empty");
   writeFileSync(join(folder, "spool-file"), "");
   const emptied: string[] = [];
-  const found = await leftSpools(diskFiles, folder, ["new"], (module) => emptied.push(module));
+  const found = await leftSpools(diskFiles, folder, [{ name: "new", spool: {} }], (module) =>
+    emptied.push(module),
+  );
   t.deepEqual(
     found.map(({ name, module, blocks }) => ({ name, module, blocks })),
     [{ name: "spool-old", module: "old", blocks: 1 }],
