@@ -53,8 +53,9 @@ test("each command of a controller shows its part of a status that is too long f
   const left = Number(/^and (\d+) more$/m.exec(table.out)?.[1]);
   t.true(left > 0 && left < links);
   const json = await cli("links", "--json");
-  t.is((JSON.parse(json.out) as unknown[]).length, links - left);
-  t.regex(json.err, /more links do not fit in an answer/);
+  // Each answer has its own room: why a link is not good may be said in other words by now.
+  const more = Number(/(\d+) more links do not fit in an answer/.exec(json.err)?.[1]);
+  t.is((JSON.parse(json.out) as unknown[]).length, links - more);
 
   const socket = [`${controller.state}/control`];
   const all = await ask<ControllerStatus & { omitted: Record<string, number> }>(socket, "status");
