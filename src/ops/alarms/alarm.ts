@@ -3,7 +3,8 @@
  *
  * Two layers. The condition is debounced: a level holds once it has lasted, and is left once it has
  * been gone. What is told follows the debounced level, except that a latched alarm stays until it
- * was acknowledged, and that an alarm which comes and goes is told once, as flapping.
+ * was acknowledged, and that an alarm which comes and goes is told once, as flapping. One that stays for another
+ * reason than the one that was told is told again.
  */
 import type { Duration } from "../../base/duration.ts";
 import type { AlarmKind } from "./alarm-kind.ts";
@@ -61,6 +62,8 @@ export interface AlarmTiming {
 }
 
 const standardClearMs = 30_000;
+/** Another reason is told once it has stood for so long, ms: reasons may take turns. */
+const reasonMs = 60_000;
 
 /** The times of the catalogue. */
 export function timingOf(kind: AlarmKind): AlarmTiming {
@@ -95,6 +98,8 @@ export class Alarm {
   #count = 0;
   /** When what merely occurs is over, ms. */
   #until: number | undefined;
+  /** Since when the detail has given another reason than the one that was told, ms. */
+  #otherReason: number | undefined;
 
   constructor(id: string, name: string, object: string, kind: AlarmKind, flap: FlapLimits) {
     this.id = id;
@@ -149,6 +154,8 @@ export class Alarm {
   signal(signal: Signal, moment: Moment): void {
     this.#signal = signal;
     this.#until = undefined;
+    if (isReasonOf(this.#told, signal)) this.#otherReason = undefined;
+    else this.#otherReason ??= moment.now;
     const level = rank(signal.level);
     for (let r = 1; r <= top; r++) {
       if (r <= level) {
@@ -242,8 +249,14 @@ export class Alarm {
       shown === told &&
       active === before.active &&
       this.#flapping === before.flapping &&
-      this.#acknowledged === before.acknowledged;
+      this.#acknowledged === before.acknowledged &&
+      !this.#hasOtherReason(moment.now);
     return same ? undefined : this.#set(change ?? "changed", shown, active, moment);
+  }
+
+  #hasOtherReason(now: number): boolean {
+    const since = this.#otherReason;
+    return since !== undefined && this.#level > 0 && !this.#flapping && now - since >= reasonMs;
   }
 
   #set(change: Change, shown: number, active: boolean, moment: Moment): Transition {
@@ -268,7 +281,18 @@ export class Alarm {
       count: this.#count,
     };
     this.#told = record;
+    this.#otherReason = undefined;
     if (change === "cleared") this.#acknowledged = false;
     return { change, record };
   }
+}
+
+/** Whether what is seen has the reason that was told. Numbers in it change all the time, and are none. */
+function isReasonOf(told: AlarmRecord | undefined, { level, detail }: Signal): boolean {
+  if (told === undefined || level === "cleared" || detail === told.detail) return true;
+  return wordsOf(detail) === wordsOf(told.detail);
+}
+
+function wordsOf(detail = ""): string {
+  return detail.replace(/\d+/g, "0");
 }

@@ -222,6 +222,44 @@ test("alarms survive a restart: acknowledged ones stay so, latched ones stay, ov
   t.is(after.book.record("module_fault.m.laser_fault")?.severity, "minor");
 });
 
+test("an alarm that stays for another reason is told again once that has stood for a minute; a number is no reason", (t) => {
+  const bench = new AlarmBench();
+  const { book } = bench;
+  const sees = (detail: string | undefined, seconds: number) => {
+    const signal = { level: "critical", ...(detail !== undefined && { detail }) } as const;
+    book.signal("qber_high", "m", signal, bench.moment);
+    bench.run(seconds);
+  };
+  sees("connection refused", 100);
+  t.deepEqual(bench.take(), ["0 qber_high.m raised critical"]);
+  sees("certificate has expired", 59);
+  sees("connection refused", 59);
+  sees("certificate has expired", 59);
+  t.deepEqual(bench.take(), []);
+  sees("certificate has expired", 10);
+  t.deepEqual(bench.take(), ["278 qber_high.m changed critical"]);
+  t.like(book.record("qber_high.m"), { detail: "certificate has expired", count: 1 });
+  sees("12 keys wait", 100);
+  sees("13 keys wait", 100);
+  t.deepEqual(bench.take(), ["347 qber_high.m changed critical"]);
+  sees(undefined, 100);
+  t.deepEqual(bench.take(), ["547 qber_high.m changed critical"]);
+  t.is(book.record("qber_high.m")?.detail, undefined);
+});
+
+test("what was told before a restart is told again when it stays for another reason", (t) => {
+  const before = new AlarmBench();
+  const seen = (detail: string) => ({ level: "critical", detail }) as const;
+  before.book.signal("qber_high", "m", seen("connection refused"), before.moment);
+  const after = new AlarmBench();
+  after.book.restore(before.book.records(), () => true, after.moment);
+  for (let i = 0; i < 90; i++) {
+    after.book.signal("qber_high", "m", seen("certificate has expired"), after.moment);
+    after.run(1);
+  }
+  t.deepEqual(after.take(), ["60 qber_high.m changed critical"]);
+});
+
 test("an alarm that the manager saw cleared is forgotten, but not that it has flapped", (t) => {
   const bench = new AlarmBench();
   for (let i = 0; i < 5; i++) {
