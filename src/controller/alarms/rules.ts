@@ -5,6 +5,7 @@ import { mostAlarms } from "../../ops/alarms/book.ts";
 import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
 import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
+import { isMissed } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
 import { type ControllerAlarmName, catalogue, isAlarmName } from "./catalogue.ts";
 
@@ -163,10 +164,8 @@ function configuredIn(
   ]);
 }
 
-/** What is out of service is meant to be; what one end alone tells of, and no configuration, may not be there. */
-function badLink({ link, state, service, reason, origin, ends }: LinkStatus): Raised {
-  const isThere = origin === "configured" || ends.length > 1;
-  return isThere && state === "bad" && service === "in_service" ? [[link, reason]] : [];
+function badLink(link: LinkStatus): Raised {
+  return isMissed(link) ? [[link.link, link.reason]] : [];
 }
 
 function lostPair({ pair, route, demand, sessions, class: of }: PairStatus): Raised {

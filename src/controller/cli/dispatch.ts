@@ -1,6 +1,7 @@
 /** `qkd-controller COMMAND`: the table of its commands. Each brings in what it needs when it is called. */
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { counted } from "../../base/words.ts";
 import { ConfigError } from "../../host/config/problems.ts";
 import {
   type Asked,
@@ -327,12 +328,11 @@ async function check(file: string, json: boolean): Promise<number> {
   try {
     const { controller, node, link } = checkControllerConfig(file, systemClock.wall());
     if (json) return pass({ file, good: true, controller: controller.id, problems: [] });
-    const counts = [
-      [Object.keys(node).length, "node"],
-      [Object.keys(link).length, "link"],
-    ] as const;
-    const shown = counts.map(([count, one]) => `${count} ${one}${count === 1 ? "" : "s"}`);
-    return print(`${file}: good (${controller.id}; ${shown.join(", ")})\n`);
+    const both = [
+      counted(Object.keys(node).length, "node"),
+      counted(Object.keys(link).length, "link"),
+    ];
+    return print(`${file}: good (${controller.id}; ${both.join(", ")})\n`);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     pass({ file, good: false, problems: error.located });

@@ -1,5 +1,6 @@
 /** What a KM reports, to where it belongs: links, applications, what these used, pairs, sessions (`src/wire/ck`). */
 
+import { counted } from "../../base/words.ts";
 import type { CkMessageOf } from "../../wire/ck/messages.ts";
 import { linksIn } from "../../wire/ck/report.ts";
 import { type PairReport, stateIn, type UsageReport } from "../../wire/ck/state.ts";
@@ -79,7 +80,7 @@ export class Reports {
   /** Told once, until all are taken. @param count links of a report that were not */
   #leftOut(node: NetworkNode, count: number, isWhole: boolean): void {
     if (count > 0 && !node.isLeftOut) {
-      const what = `${count} ${count === 1 ? "link" : "links"} of its report not taken`;
+      const what = `${counted(count, "link")} of its report not taken`;
       const why = "there are too many nodes or links, or a link of this name is another's";
       this.#parts.news.tell("node", node.km, `${what}: ${why}`);
     }

@@ -1,5 +1,7 @@
 /** What the controller is seen as, from its parts. */
+import { counted } from "../../base/words.ts";
 import type { PairReport } from "../../wire/ck/state.ts";
+import { isMeantToServe, isMissed } from "../model/missed.ts";
 import type {
   ControllerStatus,
   LinkStatus,
@@ -98,17 +100,17 @@ function verdictOf(
     return {
       level: "bad",
       code: "no_route",
-      text: `${count(without.length, "pair")} without a route`,
+      text: `${counted(without.length, "pair")} without a route`,
       action: "look at the links that are bad or not known",
     };
   }
-  const wanted = links.filter(({ service }) => service === "in_service");
-  const bad = wanted.filter(({ state }) => state === "bad");
+  const wanted = links.filter(isMeantToServe);
+  const bad = wanted.filter(isMissed);
   if (bad.length > 0) {
     return {
       level: "attention",
       code: "links_bad",
-      text: `${count(bad.length, "link")} cannot be used; routes go around`,
+      text: `${counted(bad.length, "link")} cannot be used; routes go around`,
       action: "look at their alarms and at the reasons beside them",
     };
   }
@@ -116,8 +118,8 @@ function verdictOf(
   const away = [...topology.nodes.values()].filter(({ attached, policy }) => policy && !attached);
   if (unknown.length > 0 || away.length > 0) {
     const parts = [
-      ...(away.length > 0 ? [`${count(away.length, "key manager")} not connected`] : []),
-      ...(unknown.length > 0 ? [`${count(unknown.length, "link")} not reported`] : []),
+      ...(away.length > 0 ? [`${counted(away.length, "key manager")} not connected`] : []),
+      ...(unknown.length > 0 ? [`${counted(unknown.length, "link")} not reported`] : []),
     ];
     return {
       level: "waiting",
@@ -132,8 +134,4 @@ function verdictOf(
     text: "all links are known, all pairs have routes",
     action: "",
   };
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? "" : "s"}`;
 }

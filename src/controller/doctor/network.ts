@@ -1,5 +1,6 @@
 /** What a running controller says of its network: key managers, links, routes, alarms. */
 import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
+import { isMissed } from "../model/missed.ts";
 import type { Running } from "./subject.ts";
 
 export function checkRole({ status: { role, verdict } }: Running): Finding {
@@ -21,7 +22,7 @@ export function checkKms({ status: { nodes } }: Running): Finding {
 }
 
 export function checkLinks({ status: { links } }: Running): Finding[] {
-  const bad = links.filter(({ state, service }) => state === "bad" && service === "in_service");
+  const bad = links.filter(isMissed);
   if (bad.length === 0) return [ok(["links", "links"], `${links.length}, none of them bad`)];
   return bad
     .slice(0, 10)

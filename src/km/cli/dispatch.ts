@@ -1,6 +1,7 @@
 /** `qkd-km COMMAND`: the table of its commands. Each brings in what it needs when it is called. */
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { counted } from "../../base/words.ts";
 import { ConfigError } from "../../host/config/problems.ts";
 import {
   type Asked,
@@ -274,11 +275,8 @@ async function check(file: string, json: boolean): Promise<number> {
     const { tokenProblems } = await import("./check-token.ts");
     const { km, links, modules } = await checkKmConfig(file, Date.now(), tokenProblems);
     if (json) return pass({ file, good: true, km: km.id, problems: [] });
-    const count = (of: readonly unknown[], one: string) =>
-      `${of.length} ${one}${of.length === 1 ? "" : "s"}`;
-    return print(
-      `${file}: good (${km.id}; ${count(links, "link")}, ${count(modules, "module")})\n`,
-    );
+    const both = [counted(links.length, "link"), counted(modules.length, "module")];
+    return print(`${file}: good (${km.id}; ${both.join(", ")})\n`);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     pass({ file, good: false, problems: error.located });

@@ -1,5 +1,6 @@
 /** Nodes that a key manager makes up go again, and leave room for those that others tell of. */
 import test from "ava";
+import { network } from "../../../src/controller/manager/payloads.ts";
 import { link, Rig } from "./rig.ts";
 
 const made = (round: number, count = 300) =>
@@ -65,4 +66,19 @@ test("what a key manager told of its links is gone when it is withdrawn", (t) =>
   rig.core.revoke("km", "liar", "test");
   t.deepEqual(names(rig).sort(), ["a", "liar"]);
   t.is(rig.link("a--liar")?.ends.length, 1);
+});
+
+test("links that one key manager makes up do not make the network look bad", (t) => {
+  const rig = new Rig();
+  rig.network([["a", "b"]]);
+  rig.attach("liar", made(0));
+  t.is(rig.core.status().verdict.code, "ready");
+  rig.report("liar", [link("made-up-0-0", { up: false })]);
+  t.is(rig.link("liar--made-up-0-0")?.state, "bad");
+  t.is(rig.core.status().verdict.code, "ready");
+  t.is(network(1, rig.core.status()).links_bad, 0);
+  // One that both ends tell of is there.
+  rig.report("a", [link("b", { up: false })]);
+  rig.report("b", [link("a", { up: false })]);
+  t.not(rig.core.status().verdict.code, "ready");
 });
