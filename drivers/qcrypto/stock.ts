@@ -57,8 +57,14 @@ export class Told {
 
 /** A file that could not be opened is tried again after this, ms. */
 const closedWait = 5_000;
-/** Blocks that are looked at; more wait in the folder until some of these are gone. */
-const maxBlocks = 4_096;
+/** Blocks that wait to be offered; more wait in the folder until some of these were. */
+const maxWaiting = 4_096;
+/**
+ * Blocks that are known, with those that were offered and stay: custody closes a module of which it keeps back half
+ * as many.
+ */
+const maxBlocks = 65_536;
+
 export interface StockTimes {
   /** How long a block waits for its notification, ms: the quality gate wants its QBER. */
   readonly notificationWait: number;
@@ -111,11 +117,15 @@ export class Stock {
 
   /** Takes what is in the folder now: new blocks join, blocks that are gone leave. */
   scanned(epochs: readonly number[], now: number): void {
-    const there = new Set([...epochs].sort((a, b) => a - b).slice(0, maxBlocks));
-    for (const epoch of this.#byEpoch.keys()) if (!there.has(epoch)) this.removed(epoch);
+    const there = new Set(epochs);
+    this.#leave((epoch) => !there.has(epoch));
+    // What is kept back stays in the folder: it must not take the places of what is to come.
+    let room = maxWaiting - this.#blocks.filter(({ state }) => state === "waiting").length;
     let added = false;
-    for (const epoch of there) {
+    for (const epoch of [...there].sort((a, b) => a - b)) {
       if (this.#byEpoch.has(epoch)) continue;
+      if (room <= 0 || this.#blocks.length >= maxBlocks) break;
+      room--;
       const block: Candidate = {
         epoch,
         seenAt: now,
@@ -146,6 +156,17 @@ export class Stock {
   missed(epoch: number): void {
     if (!this.#byEpoch.delete(epoch)) return;
     this.#blocks = this.#blocks.filter((block) => block.epoch !== epoch);
+  }
+
+  /** These blocks are no more. */
+  #leave(isGone: (epoch: number) => boolean): void {
+    const gone = this.#blocks.filter(({ epoch }) => isGone(epoch));
+    if (gone.length === 0) return;
+    for (const { epoch } of gone) {
+      this.#told.forget(epoch);
+      this.#byEpoch.delete(epoch);
+    }
+    this.#blocks = this.#blocks.filter(({ epoch }) => !isGone(epoch));
   }
 
   /** What the stack said of a block. */
