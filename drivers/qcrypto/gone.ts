@@ -84,8 +84,23 @@ export class Gone {
     return gone;
   }
 
+  /**
+   * Epoch of the references that are remembered, 16 hex digits; undefined if there are none.
+   * @throws a system error
+   */
+  static async epochIn(folder: string): Promise<string | undefined> {
+    const bytes = await readFile(join(folder, ".released"));
+    const isOurs = bytes.length >= headLength && bytes.subarray(0, magic.length).equals(magic);
+    return isOurs ? bytes.toString("hex", magic.length, magic.length + 8) : undefined;
+  }
+
   get size(): number {
     return this.#places.size;
+  }
+
+  /** Has the file say the epoch, before a block gets a name by it. @throws a system error */
+  async begin(): Promise<void> {
+    if (this.#stale) await this.#rewrite();
   }
 
   /**

@@ -7,6 +7,7 @@ import { KeyFolder } from "./folder.ts";
 import { Gone } from "./gone.ts";
 import { Journal } from "./journal.ts";
 import { Releases } from "./releases.ts";
+import { checkEpoch } from "./renamed.ts";
 import { QcryptoSession } from "./session.ts";
 import { Stock, Told } from "./stock.ts";
 
@@ -64,10 +65,13 @@ async function destroy(chosen: Options, told: Told): Promise<void> {
 }
 
 function openGone({ folder, epoch }: Options): Promise<Gone> {
-  return Gone.open(folder, epoch).catch((error: unknown) => {
-    const facts = { source: folder, code: errorCode(error) ?? "unknown" };
-    throw new Fault("link.open", "what was released cannot be read", facts);
-  });
+  return Gone.open(folder, epoch).catch((error: unknown) => notRead(folder, error));
+}
+
+function notRead(folder: string, error: unknown): never {
+  if (error instanceof Fault) throw error;
+  const facts = { source: folder, code: errorCode(error) ?? "unknown" };
+  throw new Fault("link.open", "what was released cannot be read", facts);
 }
 
 async function connect(
@@ -79,6 +83,7 @@ async function connect(
 ): Promise<ModuleSession> {
   const source = chosen.folder;
   const folder = await KeyFolder.open(chosen.folder, chosen.max_block_bytes);
+  await checkEpoch(folder, source, chosen.epoch).catch((error: unknown) => notRead(source, error));
   const wait = chosen.notification_wait_s * 1_000;
   const times = {
     // Without a pipe no notification will ever come.
@@ -89,6 +94,8 @@ async function connect(
   const journal = new Journal(chosen.folder);
   for (const one of await journal.load(new Set(await folder.list()))) told.add(one);
   const gone = await openGone(chosen);
+  // Where the disk takes no writes now, the first release says so.
+  await gone.begin().catch(() => {});
   const session = new QcryptoSession({
     identity: {
       moduleId: chosen.module_id,

@@ -171,8 +171,8 @@ test.serial(
   "where it cannot be remembered, keys are let go of all the same, and it is told",
   async (t) => {
     await withStack(async (bench) => {
-      await bench.connect();
       mkdirSync(join(bench.stack.folder, ".released.new"));
+      await bench.connect();
       bench.stack.distil(one);
       await eventually("blocks", () => bench.blocks.length, { is: 1 });
       bench.session?.release(bench.blocks.map(({ ref }) => ref));
