@@ -18,6 +18,8 @@ export interface ProgramOptions {
 }
 
 const timeoutMs = 10_000;
+/** What a program said is waited for so long after its end, ms. */
+const lastWordsMs = 500;
 const mostSaid = 512;
 
 export class ProgramTunnel implements Tunnel {
@@ -70,24 +72,58 @@ function formatted(bytes: Uint8Array, format: KeyFormat): Buffer {
   return text;
 }
 
-/** @throws Fault `psk.install` */
+/**
+ * Resolves when the program has ended well. What it leaves running may go on, also where that holds its standard error.
+ * @throws Fault `psk.install`
+ */
 function run(program: string, args: readonly string[], clock: Clock): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (why: string) =>
     reject(new Fault("psk.install", `the tunnel did not take its key: ${why}`, { program }));
-  const child = spawn(program, [...args], { stdio: ["ignore", "ignore", "pipe"] });
-  const timer = clock.after(timeoutMs, () => child.kill("SIGKILL"));
   let said = "";
-  child.stderr.on("data", (text: Buffer) => {
-    if (said.length < mostSaid) said += text.toString("latin1");
-  });
-  child.once("error", (error) => fail(errorCode(error) ?? "it cannot be started"));
-  child.once("close", (code, signal) => {
-    timer.cancel();
-    if (code === 0) return resolve();
-    fail(`${said === "" ? "" : `${withoutKeys(said)}: `}${signal ?? `exit code ${code}`}`);
-  });
+  let ended = "";
+  const told = () => fail(`${said === "" ? "" : `${withoutKeys(said)}: `}${ended}`);
+  try {
+    // In a group of its own: what a script waits for is killed with it.
+    const child = spawn(program, [...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
+    const timer = clock.after(timeoutMs, () => {
+      ended = `it was not done within ${timeoutMs / 1_000} s`;
+      killGroup(child.pid);
+    });
+    child.stderr.on("data", (text: Buffer) => {
+      if (said.length < mostSaid) said += text.toString("latin1");
+    });
+    child.once("error", (error) => {
+      timer.cancel();
+      fail(errorCode(error) ?? "it cannot be started");
+    });
+    child.once("exit", (code, signal) => {
+      timer.cancel();
+      if (code === 0) return resolve();
+      if (ended === "") ended = signal ?? `exit code ${code}`;
+      // The end of what it said may still come; who else has its standard error may keep it open for long.
+      clock.after(lastWordsMs, told);
+    });
+    child.once("close", (code) => {
+      if (code !== 0) told();
+    });
+  } catch (error) {
+    // Node.js tells some reasons at once: a part of the path that is no folder, arguments that are too long.
+    fail(errorCode(error) ?? "it cannot be started");
+  }
   return promise;
+}
+
+/** @param pid of the group's first process; undefined: it never was */
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
 }
 
 /** `wg` quotes a key that it does not like. */
