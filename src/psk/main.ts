@@ -16,6 +16,7 @@ import { KmClient } from "./io/km-client.ts";
 import { dialPeer } from "./io/peer-line.ts";
 import { ProgramTunnel } from "./io/run-program.ts";
 import { SlaveServer } from "./io/slave-server.ts";
+import { withState } from "./io/state-files.ts";
 import { StrongswanTunnel } from "./io/strongswan.ts";
 import { TunnelEnd } from "./rotation/end.ts";
 import { Master } from "./rotation/master.ts";
@@ -50,7 +51,7 @@ export async function run(config: PskConfig): Promise<number> {
 async function rotate(config: PskConfig, log: Log, signal: AbortSignal): Promise<void> {
   const { role, state_dir, km, peer, key_bits } = config;
   log.info("starting", { version: softwareVersion, role, peer: peer.sae });
-  await diskFiles.makeFolder(state_dir);
+  await withState(state_dir, "cannot make the state folder", () => diskFiles.makeFolder(state_dir));
   const lock = await lockFolder(state_dir);
   try {
     if (statfsSync(state_dir).type !== tmpfs) {

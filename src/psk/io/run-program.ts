@@ -2,9 +2,10 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
-import { diskFiles, replaceFile } from "../../host/disk/files.ts";
+import { diskFiles } from "../../host/disk/files.ts";
 import { wipeMemory } from "../../port/key.ts";
 import type { Tunnel } from "../rotation/ports.ts";
+import { putKey, withState } from "./state-files.ts";
 
 export type KeyFormat = "base64" | "hex" | "raw";
 
@@ -33,13 +34,15 @@ export class ProgramTunnel implements Tunnel {
     const { command, format, folder, clock } = this.#options;
     const file = `${folder}/install`;
     const text = formatted(bytes, format);
+    const state = (act: () => Promise<void>) =>
+      withState(folder, "the tunnel's key cannot be written for its program", act);
     try {
-      await replaceFile(diskFiles, file, text);
+      await state(() => putKey(diskFiles, file, text));
       const [program, ...args] = command.map((word) => word.replaceAll("%f", file)) as [string];
       await run(program, args, clock);
     } finally {
       wipeMemory(text);
-      await diskFiles.remove(file);
+      await state(() => diskFiles.remove(file));
     }
   }
 

@@ -16,7 +16,7 @@ export class TunnelEnd {
     return this.#place.current;
   }
 
-  /** The tunnel gets the current key, unless it has it. @throws Fault `psk.install` */
+  /** The tunnel gets the current key, unless it has it. @throws Fault `psk.install`, `state.io` */
   async settle(): Promise<void> {
     const { current } = this.#place;
     if (current === undefined || current.id === this.#installed) return;

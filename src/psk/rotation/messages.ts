@@ -19,7 +19,8 @@ export type Answer = (typeof answers)[number];
 /** Longest line, bytes. */
 export const longestLine = 256;
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A key's UUID as both ends write it. */
+export const keyIdForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function writeMessage({ act, id }: Message): string {
   return `${JSON.stringify({ [act]: id })}\n`;
@@ -34,7 +35,7 @@ export function readMessage(line: string): Message {
   const value = parse(line);
   for (const act of ["offer", "use"] as const) {
     const id = value[act];
-    if (typeof id === "string" && uuid.test(id)) return { act, id };
+    if (typeof id === "string" && keyIdForm.test(id)) return { act, id };
   }
   throw notOurs();
 }

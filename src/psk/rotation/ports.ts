@@ -8,7 +8,7 @@ export interface TunnelKey {
   readonly bytes: Buffer;
 }
 
-/** Where this end keeps its keys: the one in use, and the one that comes after it. */
+/** Where this end keeps its keys: the one in use, and the one that comes after it. Its methods throw Fault `state.io`. */
 export interface KeyPlace {
   readonly current: TunnelKey | undefined;
   readonly next: TunnelKey | undefined;
@@ -29,7 +29,7 @@ export interface KeySource {
 
 /** The tunnel's program at this end. */
 export interface Tunnel {
-  /** @param bytes are not kept @throws Fault `psk.install` */
+  /** @param bytes are not kept @throws Fault `psk.install`, `state.io` */
   install(bytes: Uint8Array): Promise<void>;
   /** Both ends have the same key. @throws Fault `psk.install` */
   agreed(): Promise<void>;
