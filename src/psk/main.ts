@@ -22,6 +22,7 @@ import { TunnelEnd } from "./rotation/end.ts";
 import { Master } from "./rotation/master.ts";
 import type { Tunnel } from "./rotation/ports.ts";
 import { Slave } from "./rotation/slave.ts";
+import { told, untilStopped } from "./until-stopped.ts";
 
 const clock = systemClock;
 /** How often both ends see that they have the same key, ms: one that was started anew may have lost it. */
@@ -72,46 +73,67 @@ async function rotate(config: PskConfig, log: Log, signal: AbortSignal): Promise
     const ca = peer.ca ?? km.ca;
     const files: CredentialFiles = { ca, cert: km.cert, key: km.key, crl: peer.crl };
     const name = peer.name ?? peer.sae;
-    if (role === "slave") {
-      const slave = new Slave({ place, end, source, log });
-      // What it was before it was started anew.
-      await end.settle().catch((error: unknown) => log.warn(describe(error)));
-      const at = config.listen as NonNullable<PskConfig["listen"]>;
-      const hear = slave.hear.bind(slave);
-      const server = new SlaveServer({ ...at, name, files, hear, clock, log });
-      log.info("listening", { host: at.host, port: await server.listen() });
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      server.close();
-      return;
-    }
-    const { host = "", port = 0 } = peer;
-    const dial = () => dialPeer({ host, port, name, files, clock });
-    const interval = config.interval_s;
-    const now = () => clock.now();
-    await lead(new Master({ place, end, tunnel, source, dial, interval, now }), log, signal);
+    const work =
+      role === "slave"
+        ? follow({ config, name, files, place, end, source, log }, signal)
+        : lead(masterOf({ config, name, files, place, end, tunnel, source }), log, signal);
+    await untilStopped(work, signal, { clock, log });
   } finally {
     lock.release();
   }
 }
 
+interface End {
+  readonly config: PskConfig;
+  /** The name that the other end's certificate must carry. */
+  readonly name: string;
+  readonly files: CredentialFiles;
+  readonly place: KeyFiles;
+  readonly end: TunnelEnd;
+  readonly source: KmClient;
+}
+
+/** Hears its master until it is told to stop. */
+async function follow(parts: End & { readonly log: Log }, signal: AbortSignal): Promise<void> {
+  const { config, name, files, place, end, source, log } = parts;
+  const slave = new Slave({ place, end, source, log });
+  // What it was before it was started anew.
+  await end.settle().catch((error: unknown) => log.warn(describe(error)));
+  const at = config.listen as NonNullable<PskConfig["listen"]>;
+  const hear = slave.hear.bind(slave);
+  const server = new SlaveServer({ ...at, name, files, hear, clock, log });
+  log.info("listening", { host: at.host, port: await server.listen() });
+  await told(signal);
+  server.close();
+  await slave.settled();
+}
+
+function masterOf(parts: End & { readonly tunnel: Tunnel }): Master {
+  const { config, name, files, place, end, tunnel, source } = parts;
+  const { host = "", port = 0 } = config.peer;
+  const dial = () => dialPeer({ host, port, name, files, clock });
+  const interval = config.interval_s;
+  return new Master({ place, end, tunnel, source, dial, interval, now: () => clock.now() });
+}
+
 /** Rounds without end: a failed one is repeated soon, with another key. */
 async function lead(master: Master, log: Log, signal: AbortSignal): Promise<void> {
   let failures = backoff({ ...waits, random: Math.random });
-  let told = "";
+  let last = "";
   while (!signal.aborted) {
     let wait: number;
     try {
       const id = await master.round();
       if (id !== undefined) log.info("key in use", { key_id: id });
-      else if (told !== "") log.info("both ends have the same key");
-      told = "";
+      else if (last !== "") log.info("both ends have the same key");
+      last = "";
       failures = backoff({ ...waits, random: Math.random });
       wait = Math.min(master.left, agreeEvery);
     } catch (error) {
       const why = describe(error);
       if (!(error instanceof Fault)) throw error;
-      if (why !== told) log.warn(why);
-      told = why;
+      if (why !== last) log.warn(why);
+      last = why;
       wait = failures.next().value;
     }
     await delay(clock, wait, signal);

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -105,6 +106,29 @@ testWhole.serial("another application of the other end is not heard", async (t) 
   await master.stop();
   t.deepEqual(given("slave"), []);
 });
+
+test.serial(
+  "told to stop while it gives the tunnel its key, it ends when that is done",
+  async (t) => {
+    const { folder, slave } = await world(t);
+    const file = `${folder}/slave/psk.toml`;
+    const wait = `touch ${folder}/begun; until test -e ${folder}/go; do sleep 0.05; done`;
+    const config = readFileSync(file, "utf8").replace(
+      /^run = .*$/m,
+      `run = ["sh", "-c", "${wait}"]`,
+    );
+    writeFileSync(file, config);
+    mkdirSync(`${folder}/slave/state`, { mode: 0o700 });
+    writeFileSync(`${folder}/slave/state/current`, `${randomUUID()}${"k".repeat(32)}`, {
+      mode: 0o600,
+    });
+    slave.start();
+    await eventually("its start installs a key", () => existsSync(`${folder}/begun`));
+    const stopped = slave.stop();
+    writeFileSync(`${folder}/go`, "");
+    t.is(await stopped, 0);
+  },
+);
 
 test.serial("what is wrong with a configuration is said, all of it at once", async (t) => {
   const { folder } = await world(t);

@@ -71,7 +71,7 @@ export class SlaveServer {
     return this.#listener.listen();
   }
 
-  /** A round that is under way goes on. */
+  /** What was heard is still done: see `Slave.settled`; its answer is not told. */
   close(): void {
     this.#renewing.cancel();
     void this.#listener.close();

@@ -27,6 +27,11 @@ export class Slave {
     return answer;
   }
 
+  /** Resolves when all that it heard so far is done. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
   async #act({ act, id }: Message): Promise<Answer> {
     try {
       return await (act === "offer" ? this.#fetch(id) : this.#use(id));
