@@ -6,6 +6,7 @@ import { curlLine } from "./endpoints.ts";
 import type { ShownKms } from "./kms.ts";
 import { comparison, raised } from "./raised.ts";
 import {
+  asTold,
   type Cell,
   commands,
   fitted,
@@ -80,7 +81,8 @@ function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[
   const { name, nodeId, node } = end;
   const report = rig.view.node(nodeId);
   const counters = rig.view.counters(nodeId);
-  const qber = qberOf(rig, end);
+  const isOnline = node.running && report.status === "online";
+  const qber = isOnline ? qberOf(rig, end) : undefined;
   const { module } = rig.pair[name];
   const judged = (text: string, good: boolean): Cell => ({
     text,
@@ -90,9 +92,9 @@ function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[
   return [
     { text: `${name.toUpperCase()}  ${nodeId}`, paint: paint.bold },
     simple(module.identity.moduleId),
-    judged(report.link, report.link === "ACTIVE"),
-    judged(node.running ? report.status : "stopped", node.running && report.status === "online"),
-    judged(report.km, report.km === "UP"),
+    asTold(report.link, report.link === "ACTIVE", isOnline, paint),
+    judged(node.running ? report.status : "stopped", isOnline),
+    asTold(report.km, report.km === "UP", isOnline, paint),
     simple(qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`),
     simple(sparkline(state.qbers[i] ?? [])),
     simple(rate(bitsPerSecond)),
@@ -182,9 +184,11 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
 export function line(rig: Rig, state: ScreenState): string {
   const ends = endNames.map((name, i) => {
     const report = rig.view.node(rig[name].nodeId);
-    const qber = qberOf(rig, rig[name]);
+    const isOnline = rig[name].node.running && report.status === "online";
+    const qber = isOnline ? qberOf(rig, rig[name]) : undefined;
     const quality = qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`;
-    return `${name} link ${report.link} KM ${report.km} QBER ${quality} ${rate(state.rates[i] as number)} ${rig.keysAt(rig[name])} keys`;
+    const [link, km] = isOnline ? [report.link, report.km] : ["–", "–"];
+    return `${name} link ${link} KM ${km} QBER ${quality} ${rate(state.rates[i] as number)} ${rig.keysAt(rig[name])} keys`;
   });
   if (state.kms !== undefined) {
     const { compared, differing } = state.kms;

@@ -37,6 +37,19 @@ export function sparkline(values: readonly (number | undefined)[], seconds = 24)
     .join("");
 }
 
+/** Bars and lines in signs of ASCII, each as wide as it was. */
+export function withoutBars(text: string): string {
+  return text
+    .replaceAll("═", "=")
+    .replaceAll(/[▁-█]/g, (bar) => "._-=+*%#"[bars.indexOf(bar)] ?? bar);
+}
+
+/** What a node told last: of one that is not there it holds no longer, and is not shown as a state. */
+export function asTold(text: string, good: boolean, isOnline: boolean, paint: Paint): Cell {
+  if (!isOnline) return { text: "–", paint: paint.dim };
+  return { text, paint: good ? paint.good : paint.bad };
+}
+
 export interface Line {
   readonly text: string;
   /** Left out where there is no room: the highest first. Default 0: it stays. */
@@ -100,17 +113,23 @@ export function keys({ scenes, happened }: Keys, paint: Paint): Line[] {
   ];
 }
 
-/** What to type next: in the shell's own way to go on in the next line, each can be copied as it is. */
+/**
+ * What to type next: in the shell's own way to go on in the next line, each can be copied as it is. Where there is no
+ * room the last is left out first, and whole: half a command is none.
+ */
 export function commands(items: readonly string[], paint: Paint): Line[] {
-  const lines = items.flatMap((command) => {
+  const lines = items.flatMap((command, nth) => {
     const parts = wrap(command, 74);
-    return parts.map(
-      (line, i) => `${i > 0 ? "  " : ""}${line}${i < parts.length - 1 ? " \\" : ""}`,
-    );
+    // Less than any row's.
+    const spare = (0.4 * (nth + 1)) / items.length;
+    return parts.map((line, i): Line => {
+      const text = `   ${i > 0 ? "  " : ""}${line}${i < parts.length - 1 ? " \\" : ""}`;
+      return { text, spare };
+    });
   });
   return [
     { text: ` ${paint.dim("and next, in a browser and in another terminal:")}`, spare: 3 },
-    ...lines.map((text): Line => ({ text: `   ${text}` })),
+    ...lines,
   ];
 }
 

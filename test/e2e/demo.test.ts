@@ -259,7 +259,7 @@ async function onTerminal(
   const terminal = openSync(pty.path, "r+");
   const child = spawn(process.execPath, [demo, ...args], {
     stdio: [terminal, "pipe", terminal],
-    env: { ...process.env, TMPDIR: folder, NO_COLOR: "1" },
+    env: { ...process.env, TMPDIR: folder, NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8" },
   });
   const ended = once(child, "close");
   const see = (pattern: RegExp) => eventually("the screen", () => screen, { matches: pattern });
@@ -302,6 +302,8 @@ testWhole.serial("on a terminal it is calm at first, and its keys do what they s
     press("n");
     await see(/Bob's node was killed[\s\S]*\[n\] start Bob's node/);
     await see(/node +online +stopped +stopped +online/);
+    // What Bob's node told last holds no longer.
+    await see(/link +ACTIVE +– +– +ACTIVE/);
     press("n");
     press("k");
     await see(/\[n\] kill Bob's node/);

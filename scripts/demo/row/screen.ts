@@ -4,6 +4,7 @@ import type { ShownApplications } from "../applications.ts";
 import { curlLine } from "../endpoints.ts";
 import { comparison, raised } from "../raised.ts";
 import {
+  asTold,
   type Cell,
   commands,
   fitted,
@@ -44,6 +45,7 @@ function cellsOf(rig: NetworkRig, of: FibreEnd, i: number, state: RowState, pain
   const { node, nodeId, name } = place;
   const { status } = rig.view.node(nodeId);
   const qber = qberOf(of);
+  const isOnline = node.running && status === "online";
   const judged = (text: string, good: boolean): Cell => ({
     text,
     paint: good ? paint.good : paint.bad,
@@ -53,9 +55,9 @@ function cellsOf(rig: NetworkRig, of: FibreEnd, i: number, state: RowState, pain
   return [
     { text: name.toUpperCase(), paint: paint.bold },
     simple(end.module.identity.moduleId.slice(0, column - 1)),
-    judged(report.link, report.link === "ACTIVE"),
-    judged(node.running ? status : "stopped", node.running && status === "online"),
-    judged(report.km, report.km === "UP"),
+    asTold(report.link, report.link === "ACTIVE", isOnline, paint),
+    judged(node.running ? status : "stopped", isOnline),
+    asTold(report.km, report.km === "UP", isOnline, paint),
     simple(qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`),
     simple(sparkline(state.qbers[i] ?? [], column - 2)),
     simple(rate(state.rates[i] ?? 0)),
@@ -185,16 +187,18 @@ export function rowPicture(
 
 /** One line for where there is no terminal. */
 export function rowLine(rig: NetworkRig, state: RowState): string {
+  const linkOf = ({ place: { node, nodeId }, report }: FibreEnd) =>
+    node.running && rig.view.node(nodeId).status === "online" ? report.link : "–";
   const fibres = rig.fibres.map(({ ends }, i) => {
     const [one, other] = ends;
     const qber = qberOf(one);
-    const told = [
-      `${one.place.name}–${other.place.name} link ${one.report.link}/${other.report.link}`,
+    const words = [
+      `${one.place.name}–${other.place.name} link ${linkOf(one)}/${linkOf(other)}`,
       `QBER ${qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`}`,
       rate(state.rates[2 * i] ?? 0),
       `compared ${state.kms.comparedOf(ends)}`,
     ];
-    return told.join(" ");
+    return words.join(" ");
   });
   const { relayed, differing } = state.kms;
   const far = `${relayed.ends.join("–")} ${relayed.bits} bit relayed, differing ${differing}`;
