@@ -1,8 +1,9 @@
 /** `npm start`: a QKD network of three nodes on this machine, or a link, and a look at it. */
-import { describe } from "../../src/base/errors.ts";
 import { ConfigError } from "../../src/host/config/problems.ts";
+import { openTerminal } from "../../src/host/terminal/terminal.ts";
 import { catchInterruption } from "./interruption.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
+import { reason } from "./output.ts";
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
@@ -32,7 +33,8 @@ async function main(): Promise<number> {
   try {
     const options = readOptions(process.argv.slice(2));
     if (options === "help") {
-      process.stdout.write(usage);
+      // A disk that is full is told in words.
+      openTerminal(process.stdout, process.stderr, process.env, "npm start").pass(usage.trimEnd());
       return 0;
     }
     return await begin(options);
@@ -45,7 +47,7 @@ async function main(): Promise<number> {
       for (const problem of error.located) say(`npm start: ${problem}`);
       return 64;
     }
-    say(`npm start: ${describe(error)}`);
+    say(`npm start: ${reason(error)}`);
     return 1;
   }
 }

@@ -1,7 +1,8 @@
 /** The command line of `npm start`. */
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { describe } from "../../src/base/errors.ts";
 import type { EndName, KmAt } from "../../test/rig/rig.ts";
 import { readAddress, UsageError } from "../conform/usage.ts";
 
@@ -75,8 +76,8 @@ nothing behind.
   --help
 
 Recordings: test/fixtures/qcrypto/*; that of 12.5 % QBER has no key in it.
-Exit codes: 0 done, 1 keys differ or did not arrive, 64 wrong command line
-or file of --network.
+Exit codes: 0 done, 1 keys differ or did not arrive, or something cannot be
+started or written, 64 wrong command line or file of --network.
 `;
 
 function number(text: string | undefined, name: string, least: number): number | undefined {
@@ -118,7 +119,7 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     replay: values.replay === undefined ? undefined : [values.replay, ...positionals],
     seed: number(values.seed, "seed", 0),
     keys,
-    endpoints: values.endpoints === undefined ? undefined : resolve(values.endpoints),
+    endpoints: values.endpoints === undefined ? undefined : endpointsFile(values.endpoints),
     json: values.json ?? false,
     baud: number(values.baud, "baud", 0) ?? 115_200,
     blockIntervalMs:
@@ -129,6 +130,21 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     testKm: values["test-km"] ?? false,
     patienceSeconds: number(values.patience, "patience", 1) ?? 60,
   };
+}
+
+/** Before anything starts, since it is written once all is up. @throws UsageError */
+function endpointsFile(text: string): string {
+  const file = resolve(text);
+  const folder = dirname(file);
+  if (text === "" || statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`--endpoints: ${file} is a folder, not a file`);
+  }
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UsageError(`--endpoints: ${folder} cannot be written to: ${describe(error)}`);
+  }
+  return file;
 }
 
 /** @throws UsageError */

@@ -1,10 +1,10 @@
 /** A show from its beginning to its end: what is common to a link and a network. */
 import { systemClock } from "../../src/base/clock.ts";
-import { describe, Fault } from "../../src/base/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { Expected } from "../../test/eventually.ts";
 import type { NodeProcess } from "../../test/rig/node-process.ts";
 import type { ShownApplications } from "./applications.ts";
-import { display, type View } from "./display.ts";
+import { display, hasScreen, type View } from "./display.ts";
 import {
   curlLine,
   endpointsOf,
@@ -14,6 +14,7 @@ import {
 } from "./endpoints.ts";
 import { unlessInterrupted } from "./interruption.ts";
 import type { DemoOptions } from "./options.ts";
+import { printed, reason } from "./output.ts";
 import type { Report } from "./report.ts";
 import { type Scene, takeKeys } from "./scenes.ts";
 import { Warnings } from "./warnings.ts";
@@ -79,34 +80,47 @@ async function lastKeys(applications: ShownApplications | undefined): Promise<vo
   }
 }
 
-/** Once there are keys for applications: says where to ask, in a file and in a line, and what is wrong from then on. */
+/**
+ * Once there are keys for applications: says where to ask, in a file and in a line, and what is wrong from then on.
+ * @param ended by it the waiting ends
+ * @param interrupted aborted when the file cannot be written
+ * @returns why it could not. It is not thrown: before this is awaited that would end the process, and leave the programs
+ * of the show running
+ */
 async function tellEndpoints(
   stage: Stage,
   { endpoints: file, json }: DemoOptions,
   warnings: Warnings,
-  signal: AbortSignal,
-): Promise<void> {
+  ended: AbortSignal,
+  interrupted: AbortController,
+): Promise<unknown> {
   const [first] = stage.kms;
   const last = stage.kms.at(-1);
   if (first === undefined || last === undefined) {
     // Doubles and KMs of others run already when the nodes start: what is told of them is true.
     warnings.tell();
     warnings.up();
-    return;
+    return undefined;
   }
-  const forever = { signal, deadlineMs: Number.POSITIVE_INFINITY };
-  await stage
+  const forever = { signal: ended, deadlineMs: Number.POSITIVE_INFINITY };
+  return await stage
     .until("keys for applications", () => stage.ready(), forever)
     .then(
       () => {
         warnings.up();
-        if (file !== undefined) writeEndpoints(file, endpointsOf(stage.kms, stage.controller));
-        if (json || process.stderr.isTTY === true) return;
+        try {
+          if (file !== undefined) writeEndpoints(file, endpointsOf(stage.kms, stage.controller));
+        } catch (error) {
+          interrupted.abort(error);
+          return error;
+        }
+        if (json || hasScreen()) return undefined;
         say(curlLine(first, last));
         const map = stage.controller?.page;
         if (map !== undefined) say(`the map of the controller: ${map}`);
+        return undefined;
       },
-      () => {},
+      () => undefined,
     );
 }
 
@@ -141,13 +155,13 @@ async function show(
   if (stage === undefined) return options.keys === undefined && !options.replay ? 0 : 1;
   const { applications, finite, scenes } = stage;
   try {
-    const shown = display(stage.view, options.json && !process.stderr.isTTY);
+    const shown = display(stage.view, options.json && !hasScreen());
     const end = () => interrupted.abort("SIGINT");
     const giveBack = scenes.length > 0 ? takeKeys(scenes, shown.tell, end) : () => {};
     const stopPatience = finite ? patience(stage, options.patienceSeconds, interrupted) : () => {};
     let failure: unknown;
     const ended = new AbortController();
-    const up = tellEndpoints(stage, options, warnings, ended.signal);
+    const up = tellEndpoints(stage, options, warnings, ended.signal, interrupted);
     applications?.start();
     const ending = { signal: interrupted.signal, deadlineMs: Number.POSITIVE_INFINITY };
     await stage
@@ -163,7 +177,7 @@ async function show(
       await stage.until("all is told", () => stage.told(), late).catch(() => {});
     }
     ended.abort();
-    await up;
+    const unwritten = await up;
     warnings.down();
     await applications?.stop();
     if (finite && failure === undefined) await lastKeys(applications);
@@ -171,8 +185,11 @@ async function show(
     await stage.agree();
     shown.stop();
     const report = stage.report((clock.now() - begun) / 1_000);
-    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    if (failure instanceof Fault) say(`npm start: ${describe(failure)}`);
+    const untold = options.json ? await printed(JSON.stringify(report)) : undefined;
+    for (const wrong of new Set([failure, unwritten, untold])) {
+      if (wrong instanceof Error) say(`npm start: ${reason(wrong)}`);
+    }
+    if (unwritten !== undefined || untold !== undefined) return 1;
     // Ctrl-C ends a run that had no end of its own.
     if (typeof failure === "string" && !finite) return report.mismatches === 0 ? 0 : 1;
     if (report.mismatches > 0 || (report.applications?.different ?? 0) > 0) return 1;
@@ -185,5 +202,5 @@ async function show(
 
 /** Whether a run has no end of its own and is on a terminal. */
 export function isInteractive({ json }: DemoOptions, finite: boolean): boolean {
-  return !json && !finite && process.stdin.isTTY === true && process.stderr.isTTY === true;
+  return !json && !finite && process.stdin.isTTY === true && hasScreen();
 }

@@ -1,8 +1,9 @@
 /** A network from its beginning until it is told to stop. */
 import { systemClock } from "../../../src/base/clock.ts";
-import { display } from "../display.ts";
+import { display, hasScreen } from "../display.ts";
 import { unlessInterrupted } from "../interruption.ts";
 import type { DemoOptions } from "../options.ts";
+import { printed } from "../output.ts";
 import { type ShownNetwork, startNetwork } from "./network.ts";
 import { networkLine, networkPicture } from "./screen.ts";
 import { readShape } from "./shape.ts";
@@ -57,7 +58,7 @@ export async function performNetwork(
   const network = await unlessInterrupted(stop, () => startNetwork(shape, stop, onLog));
   if (network === undefined) return 0;
   try {
-    const quiet = options.json && process.stderr.isTTY !== true;
+    const quiet = options.json && !hasScreen();
     const shown = display(
       {
         remember: () => {},
@@ -66,14 +67,16 @@ export async function performNetwork(
       },
       quiet,
     );
-    if (process.stderr.isTTY !== true) say(`the map of the controller: ${network.controller.page}`);
+    if (!hasScreen()) say(`the map of the controller: ${network.controller.page}`);
     if (!stop.aborted) {
       await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
     }
     shown.stop();
     const report = reportOf(network, seconds(clock.now()));
-    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    return 0;
+    const untold = options.json ? await printed(JSON.stringify(report)) : undefined;
+    if (untold === undefined) return 0;
+    say(`npm start: ${untold.message}`);
+    return 1;
   } finally {
     await network.close();
   }
