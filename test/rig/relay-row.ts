@@ -57,6 +57,9 @@ export class RelayRow {
   readonly dropped: string[] = [];
   /** Called while a KM stores a key. */
   onKeep: (me: string) => void = () => {};
+  /** The disk of this KM is slow: its keys are there when {@link RelayRow.disk} is called. */
+  slow: string | undefined;
+  disk: () => void = () => {};
   /** IDs of all relays, in hexadecimal, in the order in which a pad was first lent for them. */
   readonly relays: string[] = [];
   readonly odd: string[] = [];
@@ -114,12 +117,20 @@ export class RelayRow {
       release: () => {},
       keep: ({ bytes, time }: RelayedKey, done) => {
         const isFull = rules.isFull?.(me) ?? false;
-        if (!isFull) this.kept.set(me, Buffer.from(bytes));
+        const copy = Buffer.from(bytes);
         this.times.set(me, time);
         this.#soon(() => this.onKeep(me));
-        this.#soon(() => done(!isFull));
+        const write = () => {
+          if (!isFull) this.kept.set(me, copy);
+          done(!isFull);
+        };
+        if (this.slow === me) this.disk = write;
+        else this.#soon(write);
       },
-      drop: () => void this.dropped.push(me),
+      drop: () => {
+        this.kept.delete(me);
+        this.dropped.push(me);
+      },
     };
   }
 

@@ -38,8 +38,6 @@ interface UnderWay {
   readonly gathering: Gathering | undefined;
   readonly begun: number;
   readonly deadline: number;
-  /** Its key is being stored here. */
-  isStoring?: boolean;
   /** Who else is told how it ended. */
   readonly done?: (end: RelayEnd) => void;
 }
@@ -71,6 +69,8 @@ export class RelayNode {
   readonly #world: RelayWorld;
   readonly #withinMs: number;
   readonly #underWay = new Map<string, UnderWay>();
+  /** Those whose key is being stored here; also when they have ended meanwhile, until the disk has answered. */
+  readonly #storing = new Set<UnderWay>();
   /** Relays that are refused when they come. */
   readonly givenUp: GivenUp;
   #bytes = 0;
@@ -191,7 +191,8 @@ export class RelayNode {
   }
 
   #isFull(length: number): boolean {
-    return this.#underWay.size >= mostUnderWay || this.#bytes + length > mostBytes;
+    const count = Math.max(this.#underWay.size, this.#storing.size);
+    return count >= mostUnderWay || this.#bytes + length > mostBytes;
   }
 
   #add(name: string, one: UnderWay): void {
@@ -277,9 +278,15 @@ export class RelayNode {
       wipeMemory(bytes);
       return this.#end(name, one, "route", me);
     }
-    one.isStoring = true;
+    this.#storing.add(one);
     far.keep({ relay, scheme, bytes, time }, (stored) => {
-      this.#end(name, one, stored ? undefined : "full", me);
+      this.#storing.delete(one);
+      if (this.#underWay.get(name) === one) {
+        return this.#end(name, one, stored ? undefined : "full", me);
+      }
+      this.#bytes -= one.message.length;
+      // It ended while the disk wrote: there was no key yet that could be dropped then, and its source keeps none.
+      if (stored) far.drop(relay);
     });
     wipeMemory(bytes);
   }
@@ -294,7 +301,8 @@ export class RelayNode {
   ): void {
     if (this.#underWay.get(name) !== one) return;
     this.#underWay.delete(name);
-    this.#bytes -= one.message.length;
+    // The store has its bytes until they are written, however it ended.
+    if (!this.#storing.has(one)) this.#bytes -= one.message.length;
     one.gathering?.wipe();
     const { relay, scheme, length } = one.message;
     const { path } = one;
@@ -340,12 +348,15 @@ export class RelayNode {
 
   /** Ends relays whose keys an operator gave up; their sources are told. */
   giveUp(which: (relay: RelayUnderWay) => boolean): EndedRelays {
-    let [ended, storing] = [0, 0];
+    const isOf = ({ message, role }: UnderWay) => {
+      const far = role === "destination" ? sourceOf(message) : undefined;
+      return which({ relay: message.relay.toString("hex"), far, begun: message.time });
+    };
+    const storing = [...this.#storing].filter(isOf).length;
+    let ended = 0;
     for (const [relay, one] of [...this.#underWay]) {
-      const far = one.role === "destination" ? sourceOf(one.message) : undefined;
-      if (!which({ relay, far, begun: one.message.time })) continue;
-      if (one.isStoring) storing++;
-      else ended++;
+      if (!isOf(one)) continue;
+      if (!this.#storing.has(one)) ended++;
       this.#end(relay, one, "refused", this.#world.me);
     }
     return { ended, storing };

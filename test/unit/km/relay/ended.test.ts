@@ -61,7 +61,40 @@ test("one that is being stored at the destination comes to nothing, and its sour
   t.deepEqual(row.relay("a", "d", orderOf("case-1")).end, { failure: "refused", at: "d" });
   t.deepEqual(counts, [{ ended: 0, storing: 1 }]);
   t.false(row.kept.has("a"));
-  t.deepEqual(row.dropped, ["d"]);
+  t.deepEqual(new Set(row.dropped), new Set(["d"]));
+});
+
+test("one that the slow disk of its destination has not written is told of until it has, and then dropped", (t) => {
+  const row = rowOf();
+  row.slow = "d";
+  const ends: RelayEnd[] = [];
+  row.begin("a", "d", orderOf("case-1"), (end) => ends.push(end));
+  t.deepEqual(row.desk("d").giveUpTo("a", 1e12), { ended: 0, storing: 1 });
+  row.settle();
+  t.deepEqual(ends, [{ failure: "refused", at: "d" }]);
+  // The order looks again, and is not done yet.
+  t.deepEqual(row.desk("d").giveUpTo("a", 1e12), { ended: 0, storing: 1 });
+  t.deepEqual(row.desk("d").giveUpNamed(new Set(row.relays)), { ended: 0, storing: 1 });
+  row.disk();
+  t.deepEqual(row.desk("d").giveUpTo("a", 1e12), { ended: 0, storing: 0 });
+  t.is(row.kept.size, 0);
+});
+
+test("one that its source gave up before the disk of its destination had written it is kept at neither", (t) => {
+  const row = rowOf();
+  row.slow = "d";
+  t.is(row.relay("a", "d", orderOf("case-1")).end?.failure, "late");
+  row.disk();
+  t.is(row.kept.size, 0);
+});
+
+test("a disk that writes nothing is given no more than a KM may have under way", (t) => {
+  const row = rowOf();
+  row.slow = "d";
+  const order = { via: ["b", "c"], scheme: "case-1", length: 1_048_576 } as const;
+  const failures = Array.from({ length: 33 }, () => row.relay("a", "d", order).end?.failure);
+  t.deepEqual(new Set(failures.slice(0, 32)), new Set(["late"]));
+  t.is(failures[32], "busy");
 });
 
 test("the destination refuses what began before the order and comes after it, and nothing else", (t) => {
