@@ -114,6 +114,16 @@ export const catalogue = {
     text: "a part of the store was damaged: its keys are lost",
     action: "look at the disk; qkd-km store check tells what is damaged",
   },
+  master_key: {
+    type: "processing_error",
+    cause: "configurationOrCustomizationError",
+    severities: ["major", "warning"],
+    // A re-key has two wrapped keys for a moment.
+    raiseAfterMs: 10_000,
+    text: "the next start could not open the store, or a wrapped key is left of a re-key",
+    action:
+      "bring back what the alarm names before the key manager stops, and keep both wrapped keys; qkd-km doctor tells more",
+  },
   plain_link: {
     type: "security",
     cause: "breachOfConfidentiality",

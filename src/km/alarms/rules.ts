@@ -62,6 +62,14 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     const why = isDiskFull(store) ? "the disk has no room, " : "";
     const detail = `${why}${Math.round(fill * 100)} % of its limit`;
     this.signal("store_full", "store", this.#fill, moment, detail);
+    const { fails, left_over } = store.master_key.next_start ?? {};
+    const [level, told]: [Level, string?] =
+      fails !== undefined
+        ? ["major", `the next start would fail: ${fails}`]
+        : left_over !== undefined
+          ? ["warning", `${left_over} is left of a re-key`]
+          : ["cleared"];
+    this.signal("master_key", "store", level, moment, told);
     for (const link of links) {
       const pair = relay?.pairs.find((one) => one.link === link.name);
       this.#link(link, pair !== undefined, moment);

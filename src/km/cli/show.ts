@@ -83,14 +83,22 @@ function alarmsInShort({ alarms, node_alarms }: KmStatus): string {
   return `${own}, ${node_alarms.length} of nodes (see qkd-km alarms)`;
 }
 
-function masterKeyText({ from, resealing_bytes }: MasterKeyStatus): string {
+function masterKeyText({ from, resealing_bytes, next_start = {} }: MasterKeyStatus): string {
   const places = {
     file: "from master_key_file",
     next_file: "from master_key_next_file: put it in place of master_key_file",
     hsm: "unwrapped by the token",
   };
-  if (resealing_bytes === undefined) return places[from];
-  return `${places[from]}; ${bytes(resealing_bytes)} to be sealed anew for it`;
+  const { fails, left_over } = next_start;
+  const parts = [
+    places[from],
+    ...(resealing_bytes === undefined
+      ? []
+      : [`${bytes(resealing_bytes)} to be sealed anew for it`]),
+    ...(fails === undefined ? [] : [`the next start would fail: ${fails}`]),
+    ...(left_over === undefined ? [] : [`${left_over} is left of a re-key`]),
+  ];
+  return parts.join("; ");
 }
 
 function linkLines(links: readonly LinkStatus[]): string[] {

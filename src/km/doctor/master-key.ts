@@ -25,17 +25,21 @@ export async function checkMasterKey(config: KmConfig, runs: boolean): Promise<F
     return skip(name, `${file} is a credential that only the service sees`);
   }
   try {
-    if (runs) return ok(name, `${file}; the store is open`);
     const opened = await opens(file, km.state_dir);
-    if (opened === undefined) return ok(name, `${file}; there is no store yet`);
-    if (opened) return ok(name, `${file}; it opens the store`);
+    if (opened === undefined && !runs) return ok(name, `${file}; there is no store yet`);
+    if (opened) return ok(name, `${file}; it opens the store${runs ? ", which is open" : ""}`);
     if (next !== undefined && existsSync(next) && (await opens(next, km.state_dir)) === true) {
       return ok(name, `${next}, to be put in the place of ${file}; it opens the store`);
     }
     const advice = "put back the master key with which the store was made; nothing else opens it";
-    return fail(name, `${file}: the store was made with another master key`, advice);
+    if (opened === undefined) {
+      const where = `${km.state_dir}/store`;
+      return fail(name, `the store is open, and not in ${where} any more`, "bring it back there");
+    }
+    const open = runs ? "the store is open, and the next start would fail: " : "";
+    return fail(name, `${open}${file}: the store was made with another master key`, advice);
   } catch (error) {
-    return notOurs(name, error, km.state_dir) ?? unreadable(error);
+    return notOurs(name, error, km.state_dir) ?? unreadable(error, runs);
   }
 }
 
@@ -92,8 +96,9 @@ async function opens(file: string, stateDir: string): Promise<boolean | undefine
   }
 }
 
-function unreadable(error: unknown): Finding {
-  const why = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
+function unreadable(error: unknown, runs: boolean): Finding {
+  const reason = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
+  const why = runs ? `the store is open, and the next start would fail: ${reason}` : reason;
   const isKey = error instanceof Fault && error.code === "km_store.key";
   const advice = isKey
     ? "put the key of this store back, from where it is kept safe; without it the stock is lost"

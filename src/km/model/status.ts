@@ -161,12 +161,22 @@ export interface VerdictStatus {
   readonly since: string;
 }
 
+/** How the master key was when it was looked at last, some minutes ago at most. */
+export interface NextStartStatus {
+  /** Why the next start could not open the store, though it is open now. */
+  readonly fails?: string;
+  /** A wrapped key of a re-key whose end failed: it may be the only one that opens the store. */
+  readonly left_over?: string;
+}
+
 /** Where the store's master key is from: see the configuration's table `[store]`. */
 export interface MasterKeyStatus {
   /** `next_file`: the file that is to be put in place of `master_key_file`. */
   readonly from: "file" | "next_file" | "hsm";
   /** Bytes that are still to be sealed anew, after the store got it; missing when all is. */
   readonly resealing_bytes?: number;
+  /** Missing when nothing is wrong. */
+  readonly next_start?: NextStartStatus;
 }
 
 /** What an order to give the store another master key brought. */

@@ -13,6 +13,7 @@ import type {
 } from "../config/tables.ts";
 import { openEngine } from "../io/engine/open.ts";
 import { openMasterKey } from "../io/master-key-source.ts";
+import { NextStart } from "./next-start.ts";
 import { KmRecords } from "./records.ts";
 import { MasterKeyOfStore } from "./rekey.ts";
 
@@ -61,12 +62,15 @@ export async function openStore(
     onRekeyed: () => onRekeyed(),
   }).finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
-  const parts = { config, store: opened.store, records, clock, log: log.child("store") };
+  const nextStart = new NextStart({ config, clock, stop });
+  const parts = { config, store: opened.store, records, clock, log: log.child("store"), nextStart };
   const masterKey = new MasterKeyOfStore(parts, found);
   for (const why of found.useless ?? []) {
     parts.log.warn(`a master key can't be had, and another opens the store: ${describe(why)}`);
   }
   await masterKey.settle();
+  const watching = nextStart.start();
+  house.defer(() => watching.cancel());
   onRekeyed = () => masterKey.done();
   const { segments, extents, groups, keys } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });

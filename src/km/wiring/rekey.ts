@@ -13,6 +13,7 @@ import {
   nextMasterKey,
 } from "../io/master-key-source.ts";
 import type { MasterKeyStatus, Rekeyed } from "../model/status.ts";
+import type { NextStart } from "./next-start.ts";
 
 export interface RekeyParts {
   readonly config: MasterKeyConfig;
@@ -22,6 +23,8 @@ export interface RekeyParts {
   };
   readonly clock: Clock;
   readonly log: Log;
+  /** Whether the next start would have the key: looked at after each order, too. */
+  readonly nextStart?: Pick<NextStart, "status" | "look">;
   /** Default: this machine. */
   readonly machine?: Partial<MasterKeyMachine>;
 }
@@ -63,8 +66,10 @@ export class MasterKeyOfStore {
 
   status(): MasterKeyStatus {
     const { resealingBytes } = this.#parts.store;
+    const next_start = this.#parts.nextStart?.status ?? {};
     return {
       from: this.#from,
+      ...(Object.keys(next_start).length > 0 && { next_start }),
       ...(resealingBytes !== undefined && { resealing_bytes: resealingBytes }),
     };
   }
@@ -86,6 +91,7 @@ export class MasterKeyOfStore {
       return await this.#give(next, by);
     } finally {
       next.key.fill(0);
+      void this.#parts.nextStart?.look();
     }
   }
 

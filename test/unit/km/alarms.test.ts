@@ -3,7 +3,12 @@ import test from "ava";
 import { ms } from "../../../src/base/duration.ts";
 import { catalogue } from "../../../src/km/alarms/catalogue.ts";
 import { KmAlarms } from "../../../src/km/alarms/rules.ts";
-import type { KmStatus, LinkStatus, ToldStatus } from "../../../src/km/model/status.ts";
+import type {
+  KmStatus,
+  LinkStatus,
+  NextStartStatus,
+  ToldStatus,
+} from "../../../src/km/model/status.ts";
 import type { AlarmRecord } from "../../../src/ops/alarms/alarm.ts";
 import { goodRelay } from "../../rig/km-status.ts";
 
@@ -79,6 +84,22 @@ test("keys that wait while both are connected are told, those of a moment are no
   t.deepEqual(after(300, statusOf({ waiting_keys: 5, oldest_s: 2 })), []);
   const waits = statusOf({ waiting_keys: 5, oldest_s: 90 });
   t.deepEqual(after(61, waits), ["matching_fails.fibre major"]);
+});
+
+test("a master key that the next start would not have is told at once, one that is left of a re-key soon", (t) => {
+  const status = (next_start: NextStartStatus): KmStatus => {
+    const whole = statusOf();
+    return { ...whole, store: { ...whole.store, master_key: { from: "hsm", next_start } } };
+  };
+  const alarms = new KmAlarms({ plain: false });
+  t.deepEqual(after(11, status({ left_over: "/km/master-key.hsm.next" }), alarms), [
+    "master_key.store warning",
+  ]);
+  t.is(alarms.shown()[0]?.detail, "/km/master-key.hsm.next is left of a re-key");
+  const fails = "there is no such token (token=t)";
+  t.deepEqual(after(11, status({ fails, left_over: "x" })), ["master_key.store major"]);
+  t.deepEqual(after(5, status({ fails })), []);
+  t.deepEqual(after(60, statusOf(), alarms), []);
 });
 
 test("a node that tells nothing of its module any more is told after a minute, one that never did is not", (t) => {

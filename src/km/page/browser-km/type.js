@@ -8,6 +8,7 @@ const commands = {
   keys_differ: ["qkd-km links"],
   store_full: ["qkd-km status"],
   store_damaged: ["qkd-km store check"],
+  master_key: ["qkd-km doctor"],
   restored_disk: ["qkd-km doctor"],
   plain_link: ["qkd-km check-config"],
   node_silent: ["qkd-km doctor"],
