@@ -14,10 +14,9 @@ import {
   randomBytes,
   timingSafeEqual,
 } from "node:crypto";
-import { constants, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { errorCode } from "../../src/base/errors.ts";
+import { appendOwn, openOwn, replaceOwn } from "./own-file.ts";
 
 /** Blocks that are remembered, the last that were let go of: two days at a block each 2.7 s. */
 export const mostGone = 65_536;
@@ -137,13 +136,7 @@ export class Gone {
     if (this.#stale || this.#records + blocks.size > 2 * this.#most) return this.#rewrite();
     this.#stale = true;
     const records = Buffer.concat([...blocks.keys()].map((epoch) => this.#record(epoch)));
-    const file = await open(this.#path, "a", 0o600);
-    try {
-      await file.writeFile(records);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    await appendOwn(this.#path, records);
     this.#records += blocks.size;
     this.#stale = false;
   }
@@ -179,16 +172,7 @@ export class Gone {
         ((a - this.#next + this.#most) % this.#most) - ((b - this.#next + this.#most) % this.#most),
     );
     const records = inOrder.map(([epoch]) => this.#record(epoch));
-    const file = await open(`${this.#path}.new`, "w", 0o600);
-    try {
-      await file.writeFile(Buffer.concat([this.#head, ...records]));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${this.#path}.new`, this.#path);
-    const folder = await open(this.#folder, constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync().finally(() => folder.close());
+    await replaceOwn(this.#folder, this.#path, Buffer.concat([this.#head, ...records]));
     this.#records = records.length;
     this.#stale = false;
   }
@@ -196,17 +180,12 @@ export class Gone {
 
 /** @returns nothing where there is no such file */
 async function readFile(path: string): Promise<Buffer> {
+  const file = await openOwn(path);
   try {
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const file = await open(path, flags);
-    try {
-      // One that is longer was not written by this version.
-      return (await file.stat()).size > longest ? Buffer.alloc(0) : await file.readFile();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return Buffer.alloc(0);
-    throw error;
+    // One that is longer was not written by this version.
+    if (file === undefined || (await file.stat()).size > longest) return Buffer.alloc(0);
+    return await file.readFile();
+  } finally {
+    await file?.close();
   }
 }

@@ -3,11 +3,10 @@
  * pipe says it once, and a node that starts again must put the same QBER to the quality gate as before.
  * No key.
  */
-import { constants, type FileHandle, open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "../../src/base/errors.ts";
 import { fileName } from "./file.ts";
 import { type Notification, NotificationReader } from "./notification.ts";
+import { appendOwn, openOwn, replaceOwn } from "./own-file.ts";
 
 /** Below this length it is not worth while to leave out what is not needed any more, bytes. */
 const compactAbove = 262_144;
@@ -81,13 +80,7 @@ export class Journal {
       this.#waiting = this.#waiting.slice(-maxWaiting);
       const bytes = Buffer.from(`${this.#torn ? "\n" : ""}${this.#waiting.join("")}`);
       try {
-        const file = await open(this.#path, "a", 0o600);
-        try {
-          await file.writeFile(bytes);
-          await file.datasync();
-        } finally {
-          await file.close();
-        }
+        await appendOwn(this.#path, bytes);
         this.#length += bytes.length;
         this.#waiting = [];
         this.#torn = false;
@@ -125,16 +118,8 @@ export class Journal {
 
   /** @param onLine with about where the line ends, bytes */
   async #lines(onLine: (one: Notification, at: number) => void): Promise<void> {
-    let file: FileHandle;
-    try {
-      file = await open(
-        this.#path,
-        constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-      );
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return;
-      throw error;
-    }
+    const file = await openOwn(this.#path);
+    if (file === undefined) return;
     try {
       let at = 0;
       const reader = new NotificationReader((one) => onLine(one, at));
@@ -151,18 +136,8 @@ export class Journal {
   }
 
   async #replace(notifications: readonly Notification[]): Promise<void> {
-    const temporary = `${this.#path}.new`;
     const text = notifications.map(line).join("");
-    const file = await open(temporary, "w", 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, this.#path);
-    const folder = await open(this.#folder, constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync().finally(() => folder.close());
+    await replaceOwn(this.#folder, this.#path, Buffer.from(text));
     this.#length = text.length;
     this.#torn = false;
   }

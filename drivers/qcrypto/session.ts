@@ -223,7 +223,7 @@ export class QcryptoSession implements ModuleSession {
     this.#report(
       "releases_not_kept",
       this.#releases.trouble,
-      "what was released is not kept on disk",
+      "what was released is not kept in .released",
     );
     if (this.#over) return;
     for (const { refs } of removals) sink.released(refs);
@@ -245,7 +245,7 @@ export class QcryptoSession implements ModuleSession {
     this.#report(
       "notifications_not_kept",
       journal.trouble,
-      "what the stack said is not kept on disk",
+      "what the stack said is not kept in .notifications",
     );
     if (this.#source !== undefined && !(await this.#source.current())) {
       throw new Fault("link.closed", "notification pipe is gone");
@@ -378,7 +378,7 @@ export class QcryptoSession implements ModuleSession {
 
   #report(code: string, trouble: unknown, text: string): void {
     if (trouble === undefined) this.#ends(code);
-    else this.#tell(code, "warning", text);
+    else this.#tell(code, "warning", `${text}: ${describe(trouble)}`);
   }
 
   #ends(code: string): void {
