@@ -148,9 +148,18 @@ function tunnelOf({ wireguard, strongswan, command, state_dir }: PskConfig, log:
   const folder = state_dir;
   if (command !== undefined) {
     const words = command.run as [string, ...string[]];
-    return new ProgramTunnel({ command: words, format: command.format, folder, clock });
+    // What it does with a key is not known.
+    const isRepeatable = false;
+    return new ProgramTunnel({
+      command: words,
+      format: command.format,
+      isRepeatable,
+      folder,
+      clock,
+    });
   }
   const { interface: name = "", peer = "" } = wireguard ?? {};
   const set = ["wg", "set", name, "peer", peer, "preshared-key", "%f"] as const;
-  return new ProgramTunnel({ command: set, format: "base64", folder, clock });
+  // An interface that was made anew has none.
+  return new ProgramTunnel({ command: set, format: "base64", isRepeatable: true, folder, clock });
 }

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   /** Program and arguments; `%f` stands for the file with the key. */
   readonly command: readonly [string, ...string[]];
   readonly format: KeyFormat;
+  /** As of {@link Tunnel}. */
+  readonly isRepeatable: boolean;
   /** Of root alone, and in memory. */
   readonly folder: string;
   readonly clock: Clock;
@@ -24,10 +26,12 @@ const lastWordsMs = 500;
 const mostSaid = 512;
 
 export class ProgramTunnel implements Tunnel {
+  readonly isRepeatable: boolean;
   readonly #options: ProgramOptions;
 
   constructor(options: ProgramOptions) {
     this.#options = options;
+    this.isRepeatable = options.isRepeatable;
   }
 
   async install(bytes: Uint8Array): Promise<void> {

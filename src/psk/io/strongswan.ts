@@ -16,6 +16,8 @@ export interface StrongswanOptions {
 }
 
 export class StrongswanTunnel implements Tunnel {
+  /** strongSwan has it in memory alone: one that was started anew, or read its own secrets anew, has none. */
+  readonly isRepeatable = true;
   readonly #options: StrongswanOptions;
 
   constructor(options: StrongswanOptions) {

@@ -16,10 +16,11 @@ export class TunnelEnd {
     return this.#place.current;
   }
 
-  /** The tunnel gets the current key, unless it has it. @throws Fault `psk.install`, `state.io` */
+  /** The tunnel gets the current key, also again where that costs it nothing. @throws Fault `psk.install`, `state.io` */
   async settle(): Promise<void> {
     const { current } = this.#place;
-    if (current === undefined || current.id === this.#installed) return;
+    if (current === undefined) return;
+    if (current.id === this.#installed && !this.#tunnel.isRepeatable) return;
     // A program that fails may have taken the key all the same.
     this.#installed = undefined;
     await this.#tunnel.install(current.bytes);

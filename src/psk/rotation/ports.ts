@@ -29,6 +29,8 @@ export interface KeySource {
 
 /** The tunnel's program at this end. */
 export interface Tunnel {
+  /** To be given the key that it has costs it nothing: so is one that has lost it, unseen. */
+  readonly isRepeatable: boolean;
   /** @param bytes are not kept @throws Fault `psk.install`, `state.io` */
   install(bytes: Uint8Array): Promise<void>;
   /** Both ends have the same key. @throws Fault `psk.install` */

@@ -55,6 +55,7 @@ export class Slave {
       await place.promote();
       await end.settle();
       log.info("key in use", { key_id: id });
+      return "used";
     }
     await end.settle();
     return "used";

@@ -25,6 +25,7 @@ class World {
   readonly a = new Machine();
   readonly b = new Machine();
   kmIsUp = true;
+  isRepeatable = false;
   now = 0;
   /** Steps until the one that goes wrong. */
   left = Number.POSITIVE_INFINITY;
@@ -85,7 +86,11 @@ class World {
   }
 
   #end(machine: Machine, place: KeyPlace, of: "master" | "slave"): TunnelEnd {
+    const isRepeatable = () => this.isRepeatable;
     return new TunnelEnd(place, {
+      get isRepeatable() {
+        return isRepeatable();
+      },
       install: async (bytes) =>
         this.#step(of, () => {
           machine.tunnel = [...this.#given].find(([, known]) => known.equals(bytes))?.[0];
@@ -202,4 +207,17 @@ test("a slave that lost its keys is given a new one at once", async (t) => {
   t.truthy(second);
   t.not(second, first);
   t.deepEqual([world.a.tunnel, world.b.tunnel], [second, second]);
+});
+
+test("a tunnel that lost its key has it again with the next look, where that costs it nothing", async (t) => {
+  for (const isRepeatable of [true, false]) {
+    const world = new World("fails");
+    world.isRepeatable = isRepeatable;
+    const key = await world.master.round();
+    world.a.tunnel = undefined;
+    world.b.tunnel = undefined;
+    t.is(await world.master.round(), undefined, "it is the same key");
+    const wanted = isRepeatable ? [key, key] : [undefined, undefined];
+    t.deepEqual([world.a.tunnel, world.b.tunnel], wanted);
+  }
 });

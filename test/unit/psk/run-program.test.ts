@@ -13,7 +13,10 @@ const key = Buffer.alloc(32, 7);
 function tunnel(t: ExecutionContext, command: readonly [string, ...string[]], clock: Clock) {
   const folder = mkdtempSync(join(tmpdir(), "psk-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  return { folder, tunnel: new ProgramTunnel({ command, format: "hex", folder, clock }) };
+  return {
+    folder,
+    tunnel: new ProgramTunnel({ command, format: "hex", isRepeatable: false, folder, clock }),
+  };
 }
 
 /** The process whose number stands in a file, until the test is over. */

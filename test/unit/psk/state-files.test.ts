@@ -56,8 +56,8 @@ test("a folder that is gone is a fault of each step, and of the program's file",
   const place = await KeyFiles.open(folder);
   await place.keepNext(newKey());
   rmSync(folder, { recursive: true });
-  const command = ["true"] as const;
-  const tunnel = new ProgramTunnel({ command, format: "raw", folder, clock: systemClock });
+  const program = { command: ["true"], format: "raw", isRepeatable: false } as const;
+  const tunnel = new ProgramTunnel({ ...program, folder, clock: systemClock });
   for (const step of [
     () => place.promote(),
     () => place.keepNext(newKey()),
