@@ -86,7 +86,11 @@ export class SlaveServer {
     }
     if (!keep()) return;
     socket.setTimeout(roundMs, () => socket.destroy());
+    let isAsked = false;
     readLines(socket, longestLine, (line) => {
+      // A master waits for its answer: who does not has something else in mind, and memory is bounded.
+      if (isAsked) return void socket.destroy();
+      isAsked = true;
       let message: Message;
       try {
         message = readMessage(line);
@@ -94,7 +98,10 @@ export class SlaveServer {
         return void socket.destroy();
       }
       hear(message).then(
-        (answer) => socket.write(writeAnswer(answer)),
+        (answer) => {
+          isAsked = false;
+          socket.write(writeAnswer(answer));
+        },
         (error: unknown) => {
           log.error("defect", { error: describe(error) });
           socket.destroy();

@@ -12,9 +12,13 @@ export interface SlaveParts {
   readonly log: Log;
 }
 
+/** Messages under way or waiting: of a master, and of those of its connections that were cut off. */
+const mostWaiting = 8;
+
 export class Slave {
   readonly #parts: SlaveParts;
   #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   constructor(parts: SlaveParts) {
     this.#parts = parts;
@@ -22,7 +26,9 @@ export class Slave {
 
   /** One at a time, in their order: a master that was cut off may have asked another time. */
   hear(message: Message): Promise<Answer> {
-    const answer = this.#last.then(() => this.#act(message));
+    if (this.#waiting >= mostWaiting) return Promise.resolve("failed");
+    this.#waiting++;
+    const answer = this.#last.then(() => this.#act(message)).finally(() => this.#waiting--);
     this.#last = answer.catch(() => {});
     return answer;
   }
