@@ -34,6 +34,9 @@ export interface HttpServerOptions {
   readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
+/** What clients of HTTP/1 name in the TLS handshake (ALPN), the best first: some name 1.0 alone. */
+export const httpProtocols = ["http/1.1", "http/1.0"] as const;
+
 /** Bytes of a request's head. */
 const longestHead = 8_192;
 
@@ -64,10 +67,11 @@ export class HttpServer {
               ...limits,
               ...serverTls(tls, clients),
               handshakeTimeout: times.handshake,
-              ...(protocols && { ALPNProtocols: ["http/1.1", ...protocols] }),
+              ALPNProtocols: [...httpProtocols, ...(protocols ?? [])],
             },
             answer,
           );
+    answerExpectations(this.server);
     this.server.maxConnections = most;
     this.server.timeout = times.stalled;
   }
@@ -100,6 +104,16 @@ export class HttpServer {
       this.server.closeAllConnections();
     });
   }
+}
+
+/**
+ * A request that expects what HTTP does not know (`Expect`) is one as any other. Node.js would answer it 417 by itself,
+ * past all that a door does with who asks; RFC 9110 §10.1.1 leaves it open.
+ */
+export function answerExpectations(server: Server | TlsServer): void {
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    server.emit("request", request, response);
+  });
 }
 
 /** The address cannot be listened on; `code` is the system's: `EADDRINUSE`, `EACCES`. */

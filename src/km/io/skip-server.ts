@@ -15,6 +15,7 @@ import { Pace } from "../../host/door/pace.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { OrderlyClose } from "../../host/http/orderly-close.ts";
+import { answerExpectations, httpProtocols } from "../../host/http/server.ts";
 import { originForm } from "../../host/http/target.ts";
 import { pskServerTls } from "../../host/tls/options.ts";
 import { wipeMemory } from "../../port/key.ts";
@@ -85,6 +86,7 @@ export class SkipServer {
     this.#server = createServer(
       {
         ...pskServerTls(pskOf),
+        ALPNProtocols: [...httpProtocols],
         handshakeTimeout: times.handshake,
         headersTimeout: times.message,
         requestTimeout: times.message,
@@ -95,6 +97,7 @@ export class SkipServer {
       },
       (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
     );
+    answerExpectations(this.#server);
     this.#end = new OrderlyClose(this.#server, clock);
     this.#server.maxConnections = this.#door.most;
     this.#server.timeout = times.idle;
