@@ -1,6 +1,6 @@
 /** An authority of the site's own, for a site without a PKI: it signs what machines ask for. */
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -12,38 +12,61 @@ import {
 import { PemError, readCertificates, readPrivateKey } from "../../src/host/tls/pem.ts";
 import { parseRequest, RequestError } from "../../src/host/tls/request.ts";
 import { createAuthority } from "../../test/emulator/certificates.ts";
+import { placeFile, placeNewFile, putFile, readNamed, staged, stageFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
 const day = 86_400_000;
 /** What a machine asks a certificate for, and what it is to be called on the stick. */
 const requests = /^(?:(qkd)|(km))-[0-9a-f]{12}\.csr$/;
 
-/** Makes `ca.key` and `ca.crt`. @param days that it is good for */
+/** Makes `ca.key` and `ca.crt`, or ends what a run that was broken off began. @param days that it is good for */
 export async function makeAuthority(folder: string, days: number): Promise<string> {
+  const [key, cert] = [join(folder, "ca.key"), join(folder, "ca.crt")];
+  if (existsSync(key) && !existsSync(cert)) {
+    // The key has its place first: the certificate beside it is whole.
+    if (existsSync(staged(cert)) && issuerOf(readNamed(staged(cert)), readNamed(key))) {
+      placeFile(cert);
+      return `${folder}: ca.crt, of the ca.key that was there: a run before was broken off\n`;
+    }
+    throw new Refusal(
+      `${folder}: ca.key is there without its ca.crt. Bring that back, or move ca.key away to have another authority`,
+    );
+  }
+  if (existsSync(cert)) {
+    const found = existsSync(key) ? "ca.key and ca.crt are" : "ca.crt is, without its ca.key,";
+    throw new Refusal(
+      `${folder}: ${found} there already: they may be in use, and nothing is changed`,
+    );
+  }
   const made = await createAuthority("QKD site", undefined, days);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // One that exists may be in use.
-  writeFileSync(join(folder, "ca.key"), await made.exportKey(), { mode: 0o600, flag: "wx" });
-  writeFileSync(join(folder, "ca.crt"), made.cert, { flag: "wx" });
+  stageFile(cert, made.cert);
+  stageFile(key, await made.exportKey(), 0o600);
+  placeNewFile(key);
+  placeNewFile(cert);
   return (
     `${folder}: ca.key, ca.crt, good for ${days} days\n` +
     "Who has ca.key can make certificates for everybody at this site: keep it offline.\n"
   );
 }
 
-/** @throws Refusal if there is none in the folder */
-function openAuthority(folder: string): Issuer & { readonly cert: string } {
-  const read = (name: string) => readFileSync(join(folder, name));
-  const [cert, secret] = [read("ca.crt"), read("ca.key")];
+/** @returns undefined if the two do not belong together, or are none */
+function issuerOf(cert: Buffer, secret: Buffer): Issuer | undefined {
   try {
     const [certificate] = readCertificates(cert);
     const issuer = certificate && { certificate, key: readPrivateKey(secret) };
-    if (issuer !== undefined && issuerProblem(issuer) === undefined) {
-      return { ...issuer, cert: cert.toString() };
-    }
+    return issuer !== undefined && issuerProblem(issuer) === undefined ? issuer : undefined;
   } catch (error) {
     if (!(error instanceof PemError)) throw error;
+    return undefined;
   }
+}
+
+/** @throws Refusal if there is none in the folder */
+function openAuthority(folder: string): Issuer & { readonly cert: string } {
+  const [cert, secret] = ["ca.crt", "ca.key"].map((name) => readNamed(join(folder, name)));
+  const issuer = issuerOf(cert as Buffer, secret as Buffer);
+  if (issuer !== undefined) return { ...issuer, cert: String(cert) };
   throw new Refusal(`${folder}: ca.crt and ca.key do not belong together`);
 }
 
@@ -79,7 +102,7 @@ export async function certifyStick(stick: string, how: Certifying): Promise<stri
   const site = join(stick, "site");
   await mkdir(site, { recursive: true });
   certificates.set("site-ca.crt", authority.cert);
-  for (const [name, text] of certificates) writeFileSync(join(site, name), text);
+  for (const [name, text] of certificates) putFile(join(site, name), text);
   return `${said.join("\n")}\nsite/site-ca.crt: who signed them\n`;
 }
 
@@ -88,7 +111,8 @@ export async function certifyRequest(file: string, how: Certifying): Promise<str
   const authority = openAuthority(how.ca);
   const { cert, id } = certify(authority, file, how.names, how.days);
   const to = file.replace(/\.csr$/, ".crt");
-  writeFileSync(to, cert, { flag: "wx" });
+  stageFile(to, cert);
+  placeNewFile(to);
   return `${to}: ${[id, ...how.names].join(", ")}\n`;
 }
 
@@ -121,7 +145,7 @@ function certify(
 }
 
 function requestIn(file: string) {
-  const pem = readFileSync(file, "utf8");
+  const pem = readNamed(file).toString("utf8");
   try {
     return parseRequest(pem);
   } catch (error) {

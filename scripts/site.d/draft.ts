@@ -1,6 +1,7 @@
 /** A first configuration of a machine with module, node and key manager: what most sites change little of. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { putFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
 /** TCP ports, as the drafts of all machines have them. */
@@ -43,7 +44,7 @@ export function writeDraft(stick: string, draft: Draft): string {
   const said = Object.entries(texts).map(([name, text]) => {
     const file = join(site, name);
     if (existsSync(file)) return `site/${name}: was there, and is as it was`;
-    writeFileSync(file, text);
+    putFile(file, text);
     return `site/${name}`;
   });
   return `${said.join("\n")}\n`;

@@ -1,6 +1,11 @@
 /** `scripts/site`: signs the configuration of a site, for its nodes to take from a stick. */
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { errorCode } from "../../src/base/errors.ts";
@@ -19,6 +24,7 @@ import {
 import { parsed, runTool, UsageError } from "../tool.ts";
 import { certifyRequest, certifyStick, makeAuthority } from "./authority.ts";
 import { writeDraft } from "./draft.ts";
+import { placeNewFile, putFile, readNamed, stageFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
 const usage = `scripts/site COMMAND: configurations of a site's machines (board/site.md)
@@ -129,13 +135,41 @@ function draft(stick: string, values: Values): string {
 function keygen(file: string): string {
   const id = basename(file);
   if (!/^[\w.-]{1,64}$/.test(id)) throw new UsageError("a key's ID has letters, digits, _ . -");
+  const [own, line] = [`${file}.key`, `${file}.pub`];
+  if (existsSync(own) && !existsSync(line)) {
+    // A run before was broken off between the two, or the line was lost: it can be had from the key.
+    const text = lineOf(id, createPublicKey(signingKey(own)));
+    stageFile(line, text);
+    placeNewFile(line);
+    return `${line}, of the ${own} that was there\n${text}`;
+  }
+  if (existsSync(line)) {
+    const which = existsSync(own) ? own : line;
+    throw new Refusal(`${which} is there already, and stays as it is: it may be in use`);
+  }
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  const pem = privateKey.export({ format: "pem", type: "pkcs8" });
-  // One that exists may be in use.
-  writeFileSync(`${file}.key`, pem, { mode: 0o600, flag: "wx" });
-  const line = `${id} ${publicKey.export({ format: "jwk" }).x}\n`;
-  writeFileSync(`${file}.pub`, line, { flag: "wx" });
-  return `${file}.key, ${file}.pub\n${line}`;
+  const text = lineOf(id, publicKey);
+  stageFile(line, text);
+  stageFile(own, privateKey.export({ format: "pem", type: "pkcs8" }), 0o600);
+  placeNewFile(own);
+  placeNewFile(line);
+  return `${own}, ${line}\n${text}`;
+}
+
+const lineOf = (id: string, key: KeyObject) => `${id} ${key.export({ format: "jwk" }).x}\n`;
+
+/** @throws Refusal that names the file */
+function signingKey(file: string): KeyObject {
+  const pem = readNamed(file);
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    throw new Refusal(`${file}: no private key in PEM without a password`);
+  }
+  if (key.asymmetricKeyType !== "ed25519") throw new Refusal(`${file}: no Ed25519 key`);
+  return key;
 }
 
 function sign(folder: string, values: Values): string {
@@ -143,16 +177,15 @@ function sign(folder: string, values: Values): string {
   const serial = values.serial ?? String(Math.floor(Date.now() / 1_000));
   if (!/^[1-9]\d{0,15}$/.test(serial)) throw new UsageError("--serial: expected a whole number");
   if (!/^[\w.-]{1,64}$/.test(node)) throw new UsageError("--node: expected a node's ID");
-  const key = createPrivateKey(readFileSync(keyFile));
-  if (key.asymmetricKeyType !== "ed25519") throw new Refusal(`${keyFile}: no Ed25519 key`);
+  const key = signingKey(keyFile);
   const id = values.id ?? basename(keyFile).replace(/\.key$/, "");
   const files = readFolder(folder);
   if (!files.has("node.toml")) throw new Refusal(`${folder}: there is no node.toml`);
   const brought = readKeys(files.get(keysFile)?.toString("latin1") ?? "");
   if (brought === undefined) throw new Refusal(`${folder}/${keysFile}: a line is no key`);
   const manifest = makeManifest(files, { node, serial: Number(serial), issued: Date.now() });
-  writeFileSync(join(folder, manifestFile), manifest);
-  writeFileSync(join(folder, signatureFile), signManifest(manifest, { id, key }));
+  putFile(join(folder, manifestFile), manifest);
+  putFile(join(folder, signatureFile), signManifest(manifest, { id, key }));
   const names = [...files.keys()].filter(isSiteFile);
   const said = [`signed for ${node}, serial ${serial}, by ${id}: ${names.join(", ")}`];
   const left = leftOut(folder, files);
@@ -174,7 +207,7 @@ function leftOut(folder: string, taken: ReadonlyMap<string, Buffer>): string[] {
 }
 
 function verify(folder: string, values: Values): string {
-  const keys = readKeys(readFileSync(needed(values, "keys"), "latin1"));
+  const keys = readKeys(readNamed(needed(values, "keys")).toString("latin1"));
   if (keys === undefined) throw new Refusal(`${values.keys}: a line is no key`);
   const verified = verifySite(readFolder(folder), keys);
   if (typeof verified === "string") throw new Refusal(`${folder}: ${verified}`);
