@@ -1,5 +1,9 @@
 /** Texts of a Debian package: what is run when it comes and goes, its licences, what lintian may find. */
 
+/** Every tunnel that runs is a unit of its own. */
+const services =
+  "qkd-controller.service qkd-km.service qkd-node.service qkd-panel.service 'qkd-psk@*.service'";
+
 /** The services are started by who has configured them; those that run get the new programs. */
 export const postinst = `#!/bin/sh
 set -e
@@ -10,16 +14,17 @@ if [ "$1" = configure ]; then
   if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload || true
     udevadm control --reload || true
-    deb-systemd-invoke try-restart qkd-controller.service qkd-km.service qkd-node.service qkd-panel.service || true
+    deb-systemd-invoke try-restart ${services} || true
   fi
 fi
 `;
 
+/** First what would start another: the path its console, the console being a part of the panel. */
 export const prerm = `#!/bin/sh
 set -e
 
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-  deb-systemd-invoke stop qkd-node.service qkd-km.service qkd-controller.service qkd-panel.service || true
+  deb-systemd-invoke stop qkd-console.path qkd-console.service ${services} || true
 fi
 `;
 
@@ -29,8 +34,17 @@ set -e
 if [ -d /run/systemd/system ]; then
   systemctl --system daemon-reload || true
 fi
-# Ledgers and keys are not this package's to destroy: without its ledger a node may supply keys twice.
 if [ "$1" = purge ]; then
+  # What an operator enabled: else the package would start its services at the next start once it is installed again.
+  for link in /etc/systemd/system/*.wants/qkd-*; do
+    case $(readlink "$link") in
+      */lib/systemd/system/qkd-node.service | */lib/systemd/system/qkd-km.service | */lib/systemd/system/qkd-controller.service | \
+        */lib/systemd/system/qkd-panel.service | */lib/systemd/system/qkd-console.path | */lib/systemd/system/qkd-psk@.service)
+        rm -f "$link"
+        ;;
+    esac
+  done
+  # Ledgers and keys are not this package's to destroy: without its ledger a node may supply keys twice.
   for folder in /var/lib/qkd-node /var/lib/qkd-km /var/lib/qkd-controller; do
     if [ -e "$folder" ]; then
       echo "qkd-node: $folder stays; remove it once no module holds keys of it" >&2
