@@ -1,7 +1,8 @@
 /** `scripts/release`: version, notes, packages, images, bills, checksums, provenance, signature: in one command. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { softwareVersion } from "../../src/base/version.ts";
@@ -105,6 +106,11 @@ async function make(values: Values): Promise<string> {
   setEpoch(Number(await git("log", "-1", "--format=%ct")));
   const out = resolve(values.out ?? join(root, "dist/release", softwareVersion));
   const { keys, maintainer, firmware, verify } = values;
+  notWithin(out, root);
+  if (keys !== undefined) notWithin(out, keys);
+  // Before half an hour of building, and before anything is emptied.
+  const signing = await signingKeys(keys);
+  await tryKeys(signing);
   const release: Release = {
     version: softwareVersion,
     out,
@@ -116,7 +122,6 @@ async function make(values: Values): Promise<string> {
   };
   await makeParts(release, chosen);
   if (verify) await compare(release, chosen);
-  const signing = await signingKeys(keys);
   const files = await digests(out);
   const statement = provenance(files, {
     version: softwareVersion,
@@ -137,6 +142,27 @@ async function make(values: Values): Promise<string> {
   const all = (await readdir(out)).sort();
   const why = signing.development ? ", by this machine's development keys" : "";
   return `${softwareVersion} of ${commit.slice(0, 12)}, signed${why}: ${out}\n${all.map((one) => `  ${one}\n`).join("")}`;
+}
+
+/** @throws ImageError if a folder that is needed would be emptied */
+function notWithin(out: string, needed: string): void {
+  const path = resolve(needed);
+  if (path === out || path.startsWith(out === "/" ? out : `${out}/`)) {
+    throw new ImageError(
+      `--out ${out} would be emptied, and ${path} is needed: say another folder`,
+    );
+  }
+}
+
+/** Signs something, as the release will be. @throws ImageError if who has the release could not check it */
+async function tryKeys(keys: Keys): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-release-"));
+  try {
+    await writeFile(join(folder, "SHA256SUMS"), "");
+    await signSums(folder, keys);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 async function makeParts(release: Release, chosen: readonly PartName[]): Promise<void> {
@@ -181,12 +207,32 @@ async function digest(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Certificate and authority go along: who trusts the authority needs no other file. */
+/**
+ * Certificate and authority go along: who trusts the authority needs no other file. It is checked as they will.
+ * @throws ImageError if key, certificate and authority do not belong together, or the certificate has run out
+ */
 async function signSums(out: string, keys: Keys): Promise<void> {
   const [file, to] = [join(out, "SHA256SUMS"), join(out, "SHA256SUMS.sig")];
-  const key = await opensslKey(keys.updateKey);
-  await run("openssl", ["dgst", "-sha256", ...key, "-out", to, file]);
-  await cp(keys.updateCertificate, join(out, "release.crt"));
+  const { updateKey, updateCertificate, updateAuthority } = keys;
+  await run("openssl", ["dgst", "-sha256", ...(await opensslKey(updateKey)), "-out", to, file]);
+  const certificate = join(out, "release.crt");
+  await cp(updateCertificate, certificate);
+  const told = (why: string) => (error: Error) => {
+    throw new ImageError(`${why}\n${error.message}`);
+  };
+  await run("openssl", ["verify", "-CAfile", updateAuthority, certificate]).catch(
+    told(
+      `${updateCertificate} is not good by ${updateAuthority}: a release that it signs could not be checked`,
+    ),
+  );
+  const publicKey = join(out, "release.pub");
+  await run("openssl", ["x509", "-in", certificate, "-noout", "-pubkey", "-out", publicKey]);
+  await run("openssl", ["dgst", "-sha256", "-verify", publicKey, "-signature", to, file]).catch(
+    told(
+      `${updateKey} is not the key of ${updateCertificate}: a release that it signs could not be checked`,
+    ),
+  );
+  await rm(publicKey);
 }
 
 async function main(args: string[]): Promise<string> {

@@ -1,6 +1,14 @@
 /** `scripts/release`: its numbers and texts, and a small release made and checked by programs that are not ours. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +109,25 @@ testWith("openssl", "a release is checked by sha256sum and openssl alone", (t, o
     copyFileSync(join(keys, `update-ca.${kind}`), join(keys, `boot.${kind}`));
   }
   const out = join(folder, "out");
+  mkdirSync(out);
+  writeFileSync(join(out, "before"), "");
+  const make = ["make", "--only", "vex", "--unclean", "--keys", keys, "--out"];
+  const emptied = run(...make, folder);
+  t.is(emptied.status, 1);
+  t.regex(emptied.stderr, /^release: --out .* would be emptied, and .*keys is needed/);
+  for (const [file, other, why] of [
+    ["update.key", "update-ca.key", /update\.key is not the key of .*update\.crt: a release/],
+    ["update-ca.crt", "other.crt", /update\.crt is not good by .*update-ca\.crt: a release/],
+  ] as const) {
+    ssl("req", "-x509", ...ec, "other.key", "-subj", "/CN=CA", "-out", "other.crt");
+    copyFileSync(join(keys, file), join(folder, file));
+    copyFileSync(join(keys, other), join(keys, file));
+    const refused = run(...make, out);
+    t.is(refused.status, 1, file);
+    t.regex(refused.stderr, why);
+    t.deepEqual(readdirSync(out), ["before"], "nothing is made or emptied");
+    copyFileSync(join(folder, file), join(keys, file));
+  }
   const made = run("make", "--only", "vex", "--unclean", "--verify", "--keys", keys, "--out", out);
   t.is(made.status, 0, made.stderr);
   t.notRegex(made.stdout, /development/);
