@@ -12,6 +12,19 @@ export function parsed<T>(parse: () => T): T {
   }
 }
 
+/** What the machine refuses, such as room on a disk or the right to write, is for who typed it as well. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "errno" in error;
+}
+
+/** With the file's name, which system errors of reading and writing have beside their message at best. */
+function messageOf(error: Error): string {
+  const path = isSystemError(error) ? error.path : undefined;
+  return path === undefined || error.message.includes(path)
+    ? error.message
+    : `${error.message}, ${path}`;
+}
+
 /**
  * Runs a command: what is wrong is told in a line, and is the exit code: 64 for the command line, 1 for the rest.
  * @param name of the file below `scripts`
@@ -31,8 +44,8 @@ export async function runTool(
     if (error instanceof UsageError) {
       process.stderr.write(`${name}: ${error.message}\nTry: scripts/${name} --help\n`);
       process.exitCode = 64;
-    } else if (isTold(error)) {
-      process.stderr.write(`${name}: ${(error as Error).message}\n`);
+    } else if (isTold(error) || isSystemError(error)) {
+      process.stderr.write(`${name}: ${messageOf(error as Error)}\n`);
       process.exitCode = 1;
     } else {
       throw error;

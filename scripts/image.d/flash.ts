@@ -1,10 +1,19 @@
 /** `scripts/image flash`: an image onto a disk, which then is used to its end. */
-import { createReadStream, createWriteStream, existsSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  openSync,
+  realpathSync,
+} from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createZstdDecompress } from "node:zlib";
+import { errorCode } from "../../src/base/errors.ts";
 import { ImageError, need, run, step } from "./run.ts";
 
 export interface FlashOptions {
@@ -25,14 +34,7 @@ export async function flash({ image, to, yes }: FlashOptions): Promise<void> {
   if (room < size) throw new ImageError(`${to} has ${gb(room)}; the image needs ${gb(size)}`);
   const device = (await stat(to)).isBlockDevice();
   if (device) {
-    const mounts = (await readFile("/proc/mounts", "utf8"))
-      .split("\n")
-      .filter((line) => line.startsWith(to));
-    if (mounts.length > 0) {
-      throw new ImageError(
-        `${to} is in use: ${mounts.map((line) => line.split(" ")[1]).join(", ")}`,
-      );
-    }
+    await notInUse(to);
     if (!yes) {
       throw new ImageError(
         `${to}, ${gb(room)}, would be overwritten, all of it. If that is meant: --yes`,
@@ -51,6 +53,32 @@ export async function flash({ image, to, yes }: FlashOptions): Promise<void> {
   });
 }
 
+/**
+ * A disk may be named by a link, as all in `/dev/disk` are; and what has no mount point may be in use as well, such as
+ * swap, or a part of an array: the kernel gives such a disk to no other for itself.
+ * @throws ImageError that says by what
+ */
+async function notInUse(to: string): Promise<void> {
+  const device = realpathSync(to);
+  const isPart = (name: string) =>
+    name.startsWith(device) && /^(?:p?\d+)?$/.test(name.slice(device.length));
+  const mounts = (await readFile("/proc/mounts", "utf8"))
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([name = ""]) => isPart(name));
+  if (mounts.length > 0) {
+    throw new ImageError(`${to} is in use: ${mounts.map(([, where]) => where).join(", ")}`);
+  }
+  try {
+    closeSync(openSync(device, constants.O_RDWR | constants.O_EXCL));
+  } catch (error) {
+    if (errorCode(error) !== "EBUSY") {
+      throw new ImageError(`cannot write to ${to}: ${(error as Error).message}`);
+    }
+    throw new ImageError(`${to} is in use, as lsblk and swapon show`);
+  }
+}
+
 /** A folder's image, compressed or not, or the file itself. */
 function diskOf(image: string): string {
   if (/\.img(\.zst)?$/.test(image)) return image;
@@ -62,7 +90,9 @@ function diskOf(image: string): string {
 async function sizeOfImage(disk: string): Promise<number> {
   if (!disk.endsWith(".zst")) return sizeOf(disk);
   need("zstd");
-  const told = await run("zstd", ["--list", "-v", disk]);
+  const told = await run("zstd", ["--list", "-v", disk]).catch((error: Error) => {
+    throw new ImageError(`${disk} is no whole image: ${error.message}`);
+  });
   const [, bytes] = /Decompressed Size:.*\((\d+) B\)/.exec(told) ?? [];
   if (bytes === undefined) throw new ImageError(`${disk} does not tell its size`);
   return Number(bytes);
@@ -83,12 +113,14 @@ async function copy(from: string, to: string, size: number): Promise<void> {
   const fd = openSync(to, "r+");
   const read = createReadStream(from, { highWaterMark: 1 << 20 });
   const whole = from.endsWith(".zst") ? createZstdDecompress() : new PassThrough();
-  await pipeline(
-    read,
-    whole,
-    progress,
-    createWriteStream("", { fd, flush: true, highWaterMark: 1 << 20 }),
-  );
+  const write = createWriteStream("", { fd, flush: true, highWaterMark: 1 << 20 });
+  try {
+    await pipeline(read, whole, progress, write);
+  } catch (error) {
+    throw new ImageError(
+      `${from} onto ${to}, after ${done} of ${size} bytes: ${(error as Error).message}. The disk is not to be used`,
+    );
+  }
 }
 
 async function sizeOf(path: string): Promise<number> {
