@@ -42,10 +42,13 @@ function shortName(name: string): string {
   return name.length <= 64 ? name : redacted;
 }
 
-/** Not a key in PEM, no password in an address, nor one where the name of a file should be. */
+/**
+ * Not a key in PEM, no password in an address (`user:password@host`, with a scheme or without, whatever is in the
+ * password), nor one where the name of a file should be.
+ */
 function harmless(text: string, file: boolean): boolean {
   if (file && !/[./]/.test(text)) return false;
-  return text.length <= longest && !/-----BEGIN|\n/.test(text) && !/:\/\/[^/\s]*@/.test(text);
+  return text.length <= longest && !/-----BEGIN|\n/.test(text) && !/:.*@/.test(text);
 }
 
 /** @param table a configuration as TOML reads it, good or not */

@@ -4,9 +4,11 @@
  */
 
 const pem = /-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(-----END [A-Z0-9 ]{1,40}-----|$)/g;
-const userinfo = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+/** Up to the last `@` of the word: a password that was not escaped may have others, and slashes. */
+const userinfo = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]{1,256}@/gi;
+/** Also at the end of a longer name, such as `db_password` or `PGPASSWORD`; the short words only where one begins. */
 const named =
-  /\b(pass(?:word|phrase|wd)?|secret|token|psk|pin)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)/gi;
+  /(pass(?:word|phrase|wd)|secret|token|(?<![a-z0-9])(?:pass|psk|pin))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)/gi;
 /** 20 bytes or more in hex, base64, or as decimal numbers. */
 const hex = /(?<![\w-])(?:[0-9a-f]{2}[ :]?){20,}(?![\w-])/gi;
 const base64 = /(?<![\w/+.-])[A-Za-z0-9+/_-]{27,}={0,2}(?![\w/+.-])/g;

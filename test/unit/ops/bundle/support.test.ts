@@ -42,6 +42,19 @@ test("what looks like a secret is taken out of a log, and what does not stays", 
   }
   t.is(scrub("url=mqtts://user:hunter2@host:1"), "url=mqtts://(not shown)@host:1");
   t.is(scrub('password = "hunter2" x'), "password = (not shown) x");
+  for (const password of ["hun/ter2", "hunt@er2", "h:u/n@ter2"]) {
+    t.is(scrub(`url=mqtts://user:${password}@host:1`), "url=mqtts://(not shown)@host:1", password);
+  }
+  for (const name of [
+    "db_password",
+    "PGPASSWORD",
+    "user-token",
+    "client_secret",
+    "hsm.pin",
+    "wg_psk",
+  ]) {
+    t.is(scrub(`a ${name}=hunter2 x`), `a ${name}=(not shown) x`);
+  }
   t.is(
     scrub("a\n-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\nb"),
     "a\n(not shown)\nb",
@@ -53,6 +66,7 @@ test("what looks like a secret is taken out of a log, and what does not stays", 
     "file=/var/lib/qkd-node/support/node-a-20260131T120000Z.tar.gz",
     "reason=ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
     "alarm=certificate_expiring.km.main severity=warning",
+    "bypass=yes spin=3 url=https://km.example:9443/api/v1/keys",
   ]) {
     t.is(scrub(plain), plain);
   }
