@@ -10,10 +10,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { wrongEnvironment, wrongOption } from "./test-options.mjs";
 import { testPrograms } from "./test-programs.mjs";
 
 const ava = fileURLToPath(new URL("../node_modules/.bin/ava", import.meta.url));
 const args = process.argv.slice(2);
+const wrong = wrongOption(args) ?? wrongEnvironment(process.env);
+if (wrong !== undefined) {
+  process.stderr.write(`npm test: ${wrong}\nTry: npm test -- --help\n`);
+  process.exit(64);
+}
 const slowest = args.includes("--slowest");
 const rest = args.filter((word) => word !== "--slowest" && word !== "--whole");
 // All of it: small test files share processes then. What is named runs by itself, and whole.
