@@ -32,7 +32,7 @@ export function compareAtEnd(world: World): void {
 }
 
 /** Without a disk that was put back or lost bytes every byte that was handed out is counted, and every good key was matched. */
-function wholeBooks({ a, b, oracle, link, expired, counts }: World): void {
+function wholeBooks({ a, b, oracle, link, expired, counts, toldBytes }: World): void {
   // A pair of keys that differs may end at one side when the session breaks, and expires at the other.
   const mayExpire = link.lost + (counts.differs ?? 0);
   if (expired > mayExpire) oracle.bad("L", `${expired} keys expired, of ${mayExpire} that may`);
@@ -43,7 +43,14 @@ function wholeBooks({ a, b, oracle, link, expired, counts }: World): void {
   if (a.link.books.state.matched !== b.link.books.state.matched) {
     oracle.bad("L", "both ends have matched as much");
   }
-  if (a.link.books.state.matched === 0 && link.good > 100) oracle.bad("L", "nothing was matched");
+  if (a.link.books.state.matched !== link.goodBytes) {
+    oracle.bad(
+      "L",
+      `${link.goodBytes} good bytes came, ${a.link.books.state.matched} were matched`,
+    );
+  }
+  const silent = toldBytes.silent(a.link.books.stock.extents);
+  if (silent > 0) oracle.bad("L", `${silent} bytes are used, and nothing tells for what`);
 }
 
 function* pending({ alive, link }: SimKm): Generator<string> {

@@ -308,4 +308,27 @@ export const plants: readonly Plant[] = [
       };
     },
   },
+  {
+    name: "both ends lose stock, and tell nothing of it",
+    world: cuts,
+    into: ({ books: { stock } }) => {
+      const { takeBackGifts } = stock;
+      stock.takeBackGifts = () => {
+        takeBackGifts.call(stock);
+        for (const number of [...stock.extents.keys()]) {
+          if (number % 5 === 0) stock.voidExtent(number);
+        }
+      };
+    },
+  },
+  {
+    name: "both ends lose keys before they are compared, and tell nothing of it",
+    world: calm,
+    into: (link) => {
+      const { stored } = link;
+      link.stored = (keys) => {
+        if ((keys.ids[15] as number) % 16 > 0) stored.call(link, keys);
+      };
+    },
+  },
 ];

@@ -18,6 +18,7 @@ export class QkdLink {
   readonly #differ = new Set<number>();
   /** QKD-keys that both nodes brought, with the same bytes. */
   good = 0;
+  goodBytes = 0;
   /** Brought to one end only. */
   lost = 0;
   #made = 0;
@@ -59,7 +60,10 @@ export class QkdLink {
     const lost = fate < drawn.lost;
     const differs = !lost && fate < drawn.lost + drawn.differ;
     if (differs) this.#differ.add(number);
-    if (!lost && !differs) this.good++;
+    if (!lost && !differs) {
+      this.good++;
+      this.goodBytes += bytes.length;
+    }
     if (lost) this.lost++;
     for (const km of [this.#world.a, this.#world.b]) {
       if (lost && km.name === (number % 2 === 0 ? "a" : "b")) continue;

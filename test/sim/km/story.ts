@@ -16,6 +16,7 @@ import { KmOracle } from "./oracle.ts";
 import type { Plant } from "./plants.ts";
 import { QkdLink } from "./qkd-link.ts";
 import { type Name, SimKm } from "./sim-km.ts";
+import { ToldBytes } from "./told-bytes.ts";
 
 export interface KmStory {
   /** What should never be, in words. */
@@ -41,6 +42,7 @@ export class World {
   readonly network: SimNetwork;
   readonly applications: Applications;
   readonly restored = new Set<Name>();
+  readonly toldBytes = new ToldBytes();
   /** QKD-keys that expired, at both ends together. */
   expired = 0;
   readonly counts: Record<string, number> = {};
@@ -109,6 +111,7 @@ export class World {
 
   #told(event: LinkEvent): void {
     this.count(event.type);
+    this.toldBytes.heard(event);
     if (event.type === "odd" && event.message.startsWith("fate of")) {
       this.oracle.bad("L", event.message);
     }
