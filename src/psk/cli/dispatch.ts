@@ -1,8 +1,9 @@
 /** `qkd-psk COMMAND`: the table of its commands. */
+import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { type Program, begin as start } from "../../host/terminal/program.ts";
 import { openTerminal } from "../../host/terminal/terminal.ts";
-import { loadPskConfig } from "../config/load.ts";
+import { checkPskConfig, loadPskConfig } from "../config/load.ts";
 
 const standardConfig = "/etc/qkd-psk/psk.toml";
 
@@ -38,7 +39,7 @@ const program: Program<Record<never, never>> = {
     {
       call: "check-config",
       run: ({ file }) => {
-        const { role, peer } = loadPskConfig(file);
+        const { role, peer } = checkPskConfig(file, systemClock.wall());
         terminal.say(`${file}: good (${role}, with ${peer.sae})`);
         return exit.ok;
       },

@@ -5,6 +5,8 @@ import { fileProblem, whyNot } from "../../host/config/files.ts";
 import { configError, explain, keyPath, type Problem } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
 import { logSchema } from "../../host/config/values.ts";
+import { credentialProblems } from "../../host/tls/files.ts";
+import { listProblems } from "../../host/tls/list-problems.ts";
 import {
   commandSchema,
   configSchema,
@@ -79,19 +81,52 @@ function checkTogether(raw: RawConfig, complain: (key: string, what: string) => 
 
 /** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
 export function loadPskConfig(file: string): PskConfig {
+  return load(file, () => []);
+}
+
+/**
+ * The same, and looks into the files: certificates and keys that are none, do not belong together, or are out of date;
+ * lists of no use. A start does not mind those: they may be replaced while it runs.
+ * @param wall ms since 1970 UTC
+ * @throws ConfigError
+ */
+export function checkPskConfig(file: string, wall: number): PskConfig {
+  return load(file, (config) => contentProblems(config, wall));
+}
+
+function load(file: string, look: (config: PskConfig) => Problem[]): PskConfig {
   const text = readConfigText(file, whyNot);
   const config = parsePskConfig(text, resolve(file));
   const problems: Problem[] = [];
-  for (const [name, table] of [
-    ["km", config.km],
-    ["peer", config.peer],
-  ] as const) {
+  for (const [name, table] of tlsTables(config)) {
     for (const one of files) {
-      const path = (table as Partial<Record<typeof one, string>>)[one];
+      const path = table[one];
       const what = path && fileProblem(path, one === "key");
       if (what) problems.push({ key: `${name}.${one}`, what });
     }
   }
+  problems.push(...look(config));
   if (problems.length > 0) throw configError(file, text, problems);
   return config;
+}
+
+type TlsTable = { readonly [file in (typeof files)[number]]?: string | undefined };
+
+function tlsTables({ km, peer }: PskConfig): readonly (readonly [name: string, TlsTable])[] {
+  return [
+    ["km", km],
+    ["peer", peer],
+  ];
+}
+
+function contentProblems(config: PskConfig, wall: number): Problem[] {
+  return tlsTables(config).flatMap(([name, table]) => {
+    // Who signs the lists of the other end's CAs may stand with the KM's.
+    const { ca = config.km.ca, crl } = table;
+    const lists = crl === undefined ? [] : listProblems(ca, crl);
+    return [
+      ...credentialProblems(table, wall).map((one) => ({ ...one, key: `${name}.${one.name}` })),
+      ...lists.map((what) => ({ key: `${name}.crl`, what: `${crl} ${what}` })),
+    ];
+  });
 }
