@@ -30,6 +30,26 @@ const timeoutMs = 10_000;
 /** A key that was given to the other end a moment ago is asked for again after this, this many times. */
 const again = { ms: 250, times: 12 } as const;
 
+/** What an answer says of the configuration, at this end or the KM's; its own words are not quoted. */
+const noRight =
+  ": the KM knows this certificate as no application, or as none that may share keys with the SAE";
+const noPath = ": km.url is of another server";
+const meanings: Readonly<Record<"enc_keys" | "dec_keys", Readonly<Record<number, string>>>> = {
+  enc_keys: {
+    400: ": it gives no key of so many bits, or none for the SAE",
+    401: noRight,
+    403: noRight,
+    404: noPath,
+    429: ": more keys than it gives this application",
+  },
+  dec_keys: {
+    400: ": it has no such key, or not any more",
+    401: `${noRight}, or the key is of others`,
+    403: noRight,
+    404: noPath,
+  },
+};
+
 export class KmClient implements KeySource {
   readonly #options: KmClientOptions;
 
@@ -71,9 +91,9 @@ export class KmClient implements KeySource {
 
   /** @returns the body, which the caller wipes */
   #get(path: string): Promise<Buffer> {
-    const { url, serverName, files, partner, clock } = this.#options;
+    const { url, serverName, files, partner, size, clock } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const fail = (what: string, facts: { status?: number } = {}) =>
+    const fail = (what: string, facts: Fault["facts"] = {}) =>
       reject(new Fault("psk.km", `no key from the KM: ${what}`, { km: url, ...facts }));
     const tls = clientTls(readCredentials(files, "psk.km"), serverName, () => clock.wall());
     const at = new URL(`${base}${encodeURIComponent(partner)}/${path}`, url);
@@ -88,7 +108,9 @@ export class KmClient implements KeySource {
       const { statusCode: status = 0 } = response;
       if (status !== 200) {
         response.resume();
-        return fail(`it answered ${status}`, { status });
+        const asked = path.startsWith("enc_keys") ? "enc_keys" : "dec_keys";
+        const why = `it answered ${status}${meanings[asked][status] ?? ""}`;
+        return fail(why, { sae: partner, ...(asked === "enc_keys" && { bits: size }), status });
       }
       readBody(response, resolve, fail);
     });
