@@ -4,7 +4,8 @@ import base64, json, os, sys, time
 
 def der(tag, body):
     size = len(body)
-    head = bytes([size]) if size < 128 else bytes([0x81, size])
+    digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    head = bytes([size]) if size < 128 else bytes([0x80 | len(digits)]) + digits
     return bytes([tag]) + head + body
 
 def integer(number):
@@ -21,6 +22,10 @@ session = der(0x30, b"".join([
     der(0xA2, integer(3600)),                 # s that it may be used
 ]))
 pem = base64.encodebytes(session).decode()
-with open(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+try:
+    os.remove(sys.argv[1])                    # one that is there would keep its mode
+except FileNotFoundError:
+    pass
+with open(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
     file.write(f"-----BEGIN SSL SESSION PARAMETERS-----\n{pem}-----END SSL SESSION PARAMETERS-----\n")
 print(key["key_ID"])

@@ -1,6 +1,7 @@
 /** docs/use/openssl.md, typed by a test. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, statSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../eventually.ts";
@@ -31,6 +32,7 @@ testWith(
       "4433": String(port),
     };
     const asked = block(recipe("openssl", places), "sh", "a");
+    writeFileSync(join(folder, "session-a.pem"), "of others", { mode: 0o644 });
     const id = await type(asked);
     t.regex(id, /^[0-9a-f-]{36}\n$/);
     const page = recipe("openssl", { ...places, "KEY-ID": id.trim() });
@@ -63,3 +65,17 @@ testWith(
     await eventually("it is refused", refused, { matches: /alert/ });
   },
 );
+
+testWith("openssl", "a key of any length that a KM gives is a session for OpenSSL", (t) => {
+  if (find("python3") === undefined) return t.log("skipped, because python3 is not installed");
+  const folder = mkdtempSync(join(tmpdir(), "psk-session-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "session.pem");
+  for (const bytes of [8, 32, 128, 256]) {
+    const key = Buffer.alloc(bytes, 0xab);
+    const input = JSON.stringify({ keys: [{ key_ID: "x", key: key.toString("base64") }] });
+    t.is(execFileSync("python3", [helper, file], { input }).toString(), "x\n");
+    const text = execFileSync("openssl", ["sess_id", "-in", file, "-noout", "-text"]).toString();
+    t.true(text.includes(key.toString("hex").toUpperCase()), `${bytes} bytes`);
+  }
+});
