@@ -27,8 +27,11 @@ export interface KmClientOptions {
 /** The longest answer, bytes: one key of the longest size, in base64. */
 const longestAnswer = 16_384;
 const timeoutMs = 10_000;
-/** A key that was given to the other end a moment ago is asked for again after this, this many times. */
-const again = { ms: 250, times: 12 } as const;
+/**
+ * A key that was given to the other end a moment ago is asked for again after this, this many times; and for no longer
+ * than the master waits for what comes of it, with time for the answer (`peer-line.ts`).
+ */
+const again = { ms: 250, times: 12, withinMs: 15_000 } as const;
 
 /** What an answer says of the configuration, at this end or the KM's; its own words are not quoted. */
 const noRight =
@@ -63,23 +66,32 @@ export class KmClient implements KeySource {
   }
 
   async keyOf(id: string): Promise<TunnelKey> {
+    const { clock } = this.#options;
+    const until = clock.now() + again.withinMs;
+    let said: Fault | undefined;
     for (let i = 0; ; i++) {
+      const left = Math.min(timeoutMs, until - clock.now());
       try {
-        const key = await this.#key(`dec_keys?key_ID=${id}`);
+        const key = await this.#key(`dec_keys?key_ID=${id}`, left);
         if (key.id === id) return key;
         wipeMemory(key.bytes);
         throw new Fault("psk.km", "the KM gave another key than the one that was asked for");
       } catch (error) {
-        const isSoon = error instanceof Fault && error.facts.status === 503;
-        if (!isSoon || i >= again.times) throw error;
-        await delay(this.#options.clock, again.ms);
+        if (!(error instanceof Fault)) throw error;
+        const { status } = error.facts;
+        // A question that was cut short tells less than the answer before it.
+        if (status === undefined && left < timeoutMs) throw said ?? error;
+        if (status !== 503 || i >= again.times || clock.now() + again.ms >= until) throw error;
+        said = error;
+        await delay(clock, again.ms);
       }
     }
   }
 
-  async #key(path: string): Promise<TunnelKey> {
+  /** @param withinMs of the answer */
+  async #key(path: string, withinMs = timeoutMs): Promise<TunnelKey> {
     const { size, url } = this.#options;
-    const [key, ...more] = readKeyContainer(await this.#get(path));
+    const [key, ...more] = readKeyContainer(await this.#get(path, withinMs));
     for (const one of more) wipeMemory(one.bytes);
     if (key === undefined || more.length > 0) {
       throw new Fault("psk.km", "the KM did not give one key", { km: url });
@@ -90,7 +102,7 @@ export class KmClient implements KeySource {
   }
 
   /** @returns the body, which the caller wipes */
-  #get(path: string): Promise<Buffer> {
+  #get(path: string, withinMs: number): Promise<Buffer> {
     const { url, serverName, files, partner, size, clock } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const fail = (what: string, facts: Fault["facts"] = {}) =>
@@ -98,7 +110,11 @@ export class KmClient implements KeySource {
     const tls = clientTls(readCredentials(files, "psk.km"), serverName, () => clock.wall());
     const at = new URL(`${base}${encodeURIComponent(partner)}/${path}`, url);
     const asked = request(at, { ...tls, agent: false, headers: { accept: "application/json" } });
-    const timer = clock.after(timeoutMs, () => asked.destroy(new Error("no answer in time")));
+    const late = `no answer within ${Math.ceil(withinMs / 1_000)} s`;
+    const timer = clock.after(withinMs, () => {
+      fail(late);
+      asked.destroy();
+    });
     asked.once("error", (error) => fail(connectionReason(error, "KM")));
     asked.once("close", () => {
       timer.cancel();

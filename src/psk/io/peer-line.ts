@@ -28,7 +28,8 @@ export async function dialPeer(options: PeerOptions): Promise<PeerLine> {
   const { host, port, name, files, clock } = options;
   const tls = () => clientTls(readCredentials(files, "psk.peer"), name, () => clock.wall());
   try {
-    return lineOver(await dialTls({ host, port, tls, withinMs: connectMs, clock }), clock);
+    const socket = await dialTls({ host, port, tls, withinMs: connectMs, clock });
+    return lineOver(socket, { host, port }, clock);
   } catch (error) {
     if (error instanceof Fault) throw error;
     const why = connectionReason(error, "other end");
@@ -36,10 +37,14 @@ export async function dialPeer(options: PeerOptions): Promise<PeerLine> {
   }
 }
 
-function lineOver(socket: TLSSocket, clock: Clock): PeerLine {
+function lineOver(
+  socket: TLSSocket,
+  at: { readonly host: string; readonly port: number },
+  clock: Clock,
+): PeerLine {
   let waiting: PromiseWithResolvers<Answer> | undefined;
   const fail = (why: string) =>
-    waiting?.reject(new Fault("psk.peer", `the other end did not answer: ${why}`));
+    waiting?.reject(new Fault("psk.peer", `the other end did not answer: ${why}`, at));
   socket.on("error", (error) => fail(connectionReason(error, "other end")));
   socket.once("close", () => fail("the connection was closed"));
   readLines(socket, longestLine, (line) => {
@@ -54,7 +59,8 @@ function lineOver(socket: TLSSocket, clock: Clock): PeerLine {
       waiting = Promise.withResolvers<Answer>();
       if (socket.destroyed) fail("the connection was closed");
       else socket.write(writeMessage(message));
-      const late = () => new Fault("psk.peer", "the other end did not answer in time");
+      const limit = { ...at, limit_s: answerMs / 1_000 };
+      const late = () => new Fault("psk.peer", "the other end did not answer in time", limit);
       return within(clock, answerMs, waiting.promise, late);
     },
     close() {

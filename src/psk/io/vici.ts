@@ -44,7 +44,7 @@ export async function askVici(
   // Written to the socket at once, or copied: wiped when that is over.
   connection.write(request, () => wipeMemory(request));
   try {
-    const late = () => fault("no answer in time");
+    const late = () => fault(`no answer within ${timeoutMs / 1_000} s`);
     const answer = await within(clock, timeoutMs, promise, late);
     if (answer[0] !== packet.response) throw fault("it does not know this command");
     const { success, errmsg } = decode(answer.subarray(1));
