@@ -5,6 +5,7 @@ import { softwareVersion } from "../../src/base/version.ts";
 import { root } from "../image.d/board.ts";
 import { need, run, setEpoch, step } from "../image.d/run.ts";
 import { type Architecture, productionBuild, settle } from "../image.d/runtime.ts";
+import { sourceCommit } from "./commit.ts";
 import { fillTree } from "./tree.ts";
 
 /** @returns paths of the packages */
@@ -14,12 +15,10 @@ export async function makePackages(
   revision: string,
   named?: string,
 ): Promise<string[]> {
-  need("dpkg-deb", "git", "gzip");
-  const [seconds = "0", last = ""] = (
-    await run("git", ["log", "-1", "--format=%ct%n%an <%ae>"], { cwd: root })
-  ).split("\n");
-  setEpoch(Number(seconds));
-  const maintainer = named ?? last;
+  need("dpkg-deb", "gzip");
+  const { seconds, author } = await sourceCommit();
+  setEpoch(seconds);
+  const maintainer = named ?? author;
   const work = join(out, "work");
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
@@ -38,7 +37,7 @@ export async function makePackages(
         version,
         architecture,
         maintainer,
-        seconds: Number(seconds),
+        seconds,
         host: build,
       });
       await run("dpkg-deb", ["--root-owner-group", "-Zxz", "-z1", "--build", tree, file]);
