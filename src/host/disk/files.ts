@@ -4,6 +4,7 @@
  */
 import * as fs from "node:fs/promises";
 import { errorCode, Fault } from "../../base/errors.ts";
+import { makeFolders } from "./folders.ts";
 
 export interface OpenFile {
   read(
@@ -54,7 +55,7 @@ export const diskFiles: FileSystem = {
   remove: (path) => fs.rm(path, { force: true }),
   list: (path) => fs.readdir(path),
   async makeFolder(path) {
-    await fs.mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolders(path, 0o700);
   },
   async syncFolder(path) {
     const folder = await fs.open(path, "r");

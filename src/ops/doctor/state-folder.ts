@@ -1,7 +1,15 @@
 /** Is the folder of the state there, and may the daemon use it? */
 import { execFile } from "node:child_process";
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { errorCode } from "../../base/errors.ts";
 import { type Finding, fail, ok, skip } from "./finding.ts";
@@ -80,12 +88,41 @@ async function groupsOfUnit(unit: string): Promise<number[]> {
     .map(([, , id]) => Number(id));
 }
 
+/** @returns undefined: there is none @throws other system errors */
+function found(stat: typeof statSync | typeof lstatSync, path: string): Stats | undefined {
+  try {
+    return stat(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+/** What keeps a folder that is not there from being made: a link to a disk that is not mounted, a file. */
+function inTheWay(folder: string): { readonly what: string; readonly advice: string } | undefined {
+  for (let path = folder; path !== dirname(path); path = dirname(path)) {
+    if (found(lstatSync, path) === undefined) continue;
+    const stats = found(statSync, path);
+    if (stats === undefined) {
+      const what = `${path} leads to ${readlinkSync(path)}, which is not there`;
+      return { what, advice: "mount the disk that it leads to, or set the link right" };
+    }
+    if (stats.isDirectory()) return undefined;
+    return { what: `${path} is no folder`, advice: "move it away, or name another state_dir" };
+  }
+  return undefined;
+}
+
 /** @param daemon as findings name it: `the node` */
 export function checkStateFolder(folder: string, daemon: string): Finding {
   const name = ["state", "state folder"] as const;
   try {
-    const stats = statSync(folder, { throwIfNoEntry: false });
-    if (stats === undefined) return skip(name, `${folder} is not there yet; ${daemon} makes it`);
+    const stats = found(statSync, folder);
+    if (stats === undefined) {
+      const way = inTheWay(folder);
+      if (way === undefined) return skip(name, `${folder} is not there yet; ${daemon} makes it`);
+      return fail(name, `${folder} cannot be made: ${way.what}`, way.advice);
+    }
     if (!stats.isDirectory()) {
       return fail(name, `${folder} is no folder`, `move it away; ${daemon} makes the folder`);
     }
