@@ -280,6 +280,21 @@ test.serial("of a link that is not up it tells what the key manager says of that
   t.regex(there?.advice ?? "", /compare km\.id there/);
 });
 
+test.serial("of a link whose other end stopped it does not say that it refuses", async (t) => {
+  const { kms, folder } = await bench(t);
+  await kms.start(deadline());
+  await eventually("the link", () => kms.bob.process.lines.join("\n"), {
+    matches: /KM link is up/,
+  });
+  // She dials: what he sees of it is a connection that is over.
+  await kms.alice.process.stop("SIGKILL");
+  const down = () => kms.bob.process.lines.join("\n");
+  await eventually("bob sees it", down, { matches: /the link was closed/ });
+  const check = of(await report({ config: join(folder, "bob.toml") }), "link.fibre.told");
+  t.is(check?.detail, "the link was closed");
+  t.regex(check?.advice ?? "", /^it has stopped, or it refuses this one: ask there/);
+});
+
 const asRoot = process.getuid?.() === 0 ? test.serial : test.serial.skip;
 
 asRoot("what is another user's it does not judge, and says who is to ask", async (t) => {

@@ -121,7 +121,11 @@ const advices: readonly (readonly [RegExp, string])[] = [
   ],
   [/speak/, "something else listens there: check host and port of the link"],
   [/cannot be used|cannot be read/, "see the checks of certificates"],
-  [/closed/, "it refuses this one: ask there, qkd-km doctor; compare km.id, peer and certificates"],
+  // Who is dialled sees no more of one that stopped than of one that refuses it.
+  [
+    /closed/,
+    "it has stopped, or it refuses this one: ask there, qkd-km doctor; compare km.id, peer and certificates",
+  ],
 ];
 
 function refused(name: readonly [string, string], why: string): Finding {
