@@ -372,6 +372,13 @@ function main(args: readonly string[]): number {
     }
     return 0;
   }
+  const [stray] = args;
+  if (stray !== undefined) {
+    process.stderr.write(
+      `lint-imports: ${stray} is not an option, and all files are checked: no files are named\n`,
+    );
+    return 64;
+  }
   const problems = lint(fileURLToPath(new URL("..", import.meta.url)));
   for (const { file, line, rule, what } of problems) {
     process.stdout.write(`${file}:${line}: ${rule}: ${what}\n`);

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { root } from "../image.d/board.ts";
 import { readWeaknesses } from "../release.d/vex.ts";
 import { AskError, askNode, askOsv, type Found } from "./ask.ts";
-import { partsOf } from "./parts.ts";
+import { type Asked, partsOf, readBill } from "./parts.ts";
 
 const usage = `scripts/weaknesses BILL…: known weaknesses in parts that are not ours
 
@@ -20,9 +20,9 @@ const usage = `scripts/weaknesses BILL…: known weaknesses in parts that are no
   --help
 
 Names and versions of public packages leave this machine, and nothing else.
-Exit codes: 0 none that was not judged, 1 there are, 64 wrong command line, 69 a
-list cannot be asked: what the other one says is told nevertheless, and is not
-all.
+Exit codes: 0 none that was not judged, 1 there are, 64 wrong command line, or
+a file that is no bill or list of judged ones, 69 a list cannot be asked: what
+the other one says is told nevertheless, and is not all.
 `;
 
 const options = {
@@ -52,7 +52,12 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write("weaknesses: a BILL is needed\nTry: scripts/weaknesses --help\n");
     return 64;
   }
-  const judged = readWeaknesses(await readFile(values.judged, "utf8"));
+  // All of them are read before any list is asked.
+  const judged = await fileAs(values.judged, readWeaknesses);
+  const read: { readonly file: string; readonly asked: Asked }[] = [];
+  for (const file of bills) {
+    read.push({ file, asked: await fileAs(file, (text) => partsOf(readBill(text))) });
+  }
   const isJudged = ({ id, name, version }: Found) =>
     judged.some((one) => {
       return (
@@ -60,8 +65,8 @@ async function main(args: string[]): Promise<number> {
       );
     });
   const report = [];
-  for (const file of bills) {
-    const { parts, node, unasked } = partsOf(JSON.parse(await readFile(file, "utf8")));
+  for (const { file, asked } of read) {
+    const { parts, node, unasked } = asked;
     const answers = await Promise.all([
       answered(() => askOsv(values.osv, parts)),
       answered(async () => (node === undefined ? [] : askNode(values.node, node))),
@@ -71,6 +76,7 @@ async function main(args: string[]): Promise<number> {
     report.push({
       bill: file,
       asked: parts.length,
+      node: node !== undefined,
       unasked,
       judged: found.length - open.length,
       open,
@@ -87,6 +93,18 @@ async function main(args: string[]): Promise<number> {
   }
   if (report.some(({ unanswered }) => unanswered.length > 0)) return 69;
   return report.some(({ open }) => open.length > 0) ? 1 : 0;
+}
+
+/** A file that cannot be read, or has not what is wanted in it. */
+class FileError extends Error {}
+
+/** @throws FileError */
+async function fileAs<T>(file: string, read: (text: string) => T): Promise<T> {
+  try {
+    return read(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new FileError(`${file}: ${(error as Error).message}`);
+  }
 }
 
 /** A list that cannot be asked is no empty list: why goes along. */
@@ -108,6 +126,8 @@ function parse(args: string[]) {
 interface Report {
   readonly bill: string;
   readonly asked: number;
+  /** Whether Node.js is one of its parts, and was asked for. */
+  readonly node: boolean;
   readonly unasked: readonly string[];
   readonly judged: number;
   readonly open: readonly Found[];
@@ -115,15 +135,21 @@ interface Report {
   readonly unanswered: readonly string[];
 }
 
-function inWords({ bill, asked, unasked, judged, open, unanswered }: Report): string {
+function inWords({ bill, asked, node, unasked, judged, open, unanswered }: Report): string {
   const whole =
     unanswered.length === 0
       ? ""
       : `; NOT COMPLETE, ${unanswered.length} of 2 lists could not be asked`;
-  const head = `${bill}: ${asked} packages and Node.js asked for; ${judged} known and judged, ${open.length} not${whole}\n`;
+  const head = `${bill}: ${asked} packages${node ? " and Node.js" : ""} asked for; ${judged} known and judged, ${open.length} not${whole}\n`;
   const lines = open.map(({ id, name, version }) => `  ${id}  ${name} ${version}\n`).join("");
   const rest = unasked.length === 0 ? "" : `  in no list: ${unasked.join(", ")}\n`;
   return head + lines + rest;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof FileError)) throw error;
+  process.stderr.write(`weaknesses: ${error.message}\n`);
+  process.exitCode = 64;
+}

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -79,4 +80,14 @@ test("what is in order breaks nothing", (t) => {
 
 test("the project itself keeps its rules", (t) => {
   t.deepEqual(lint(fileURLToPath(new URL("../../..", import.meta.url))), []);
+});
+
+test("a word that it does not know is no clean bill", (t) => {
+  const script = fileURLToPath(new URL("../../../scripts/lint-imports.ts", import.meta.url));
+  for (const word of ["--nope", "src/km"]) {
+    const args = [script, word];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    t.is(status, 64);
+    t.true(stderr.startsWith(`lint-imports: ${word}`));
+  }
 });

@@ -125,3 +125,39 @@ detail = "no"
   t.regex(odd.err, /not as many answers as questions/);
   t.is((await run("--nonsense")).code, 64);
 });
+
+test("a file that is no bill, or has no part in it, is no good news", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-weaknesses-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "bill.json");
+  // No list is asked: there is none at this address.
+  const lists = ["--osv", "http://127.0.0.1:1", "--node", "http://127.0.0.1:1"];
+  const run = (...args: string[]) =>
+    new Promise<{ code: number; out: string; err: string }>((resolve) => {
+      execFile(process.execPath, [tool, ...args, ...lists], (error, out, err) =>
+        resolve({ code: Number(error?.code ?? 0), out, err }),
+      );
+    });
+  const empty = { bomFormat: "CycloneDX", components: [] };
+  for (const [text, why] of [
+    ["not JSON", /bill\.json: it is not JSON$/m],
+    [JSON.stringify({ name: "qkd-node" }), /bill\.json: it is no bill .*bomFormat/],
+    [JSON.stringify(empty), /bill\.json: it is no bill .*components/],
+    [JSON.stringify({ ...empty, components: [{ name: "mqtt" }] }), /components\.0\.version/],
+  ] as const) {
+    writeFileSync(file, text);
+    const { code, out, err } = await run(file);
+    t.deepEqual([code, out], [64, ""], err);
+    t.regex(err, why);
+  }
+  writeFileSync(file, JSON.stringify(bill));
+  for (const [args, why] of [
+    [[folder], /^weaknesses: \S+: EISDIR/],
+    [[file, join(folder, "none.json")], /none\.json: ENOENT/],
+    [[file, "--judged", join(folder, "none.toml")], /none\.toml: ENOENT/],
+  ] as const) {
+    const { code, err } = await run(...args);
+    t.is(code, 64);
+    t.regex(err, why);
+  }
+});
