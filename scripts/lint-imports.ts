@@ -16,6 +16,7 @@ import {
   roomOf,
   wholeConfigs,
 } from "./floors.ts";
+import { guardOutput } from "./tool.ts";
 
 interface Import {
   /** What is written in the source. */
@@ -386,5 +387,7 @@ function main(args: readonly string[]): number {
   return problems.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  guardOutput("lint-imports");
   process.exitCode = main(process.argv.slice(2));
+}

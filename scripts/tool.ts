@@ -1,5 +1,27 @@
 /** What the command lines of this folder do alike: mistakes of who typed them, and how they end. */
 
+import { describe, errorCode } from "../src/base/errors.ts";
+
+/** 128 + SIGPIPE, as programs end whose reader is gone: `scripts/… | head`. */
+const readerGone = 141;
+/** Of sysexits.h. */
+const cannotWrite = 74;
+
+/**
+ * From now on an output that cannot be written is told in a line, and ends the program; unheard it would be a stack trace.
+ * Not for programs that have something to stop first.
+ * @param name as messages name the program
+ */
+export function guardOutput(name: string): void {
+  // Nothing can be said about this one.
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", (error) => {
+    if (errorCode(error) === "EPIPE") process.exit(readerGone);
+    process.stderr.write(`${name}: the output cannot be written: ${describe(error)}\n`);
+    process.exit(cannotWrite);
+  });
+}
+
 /** The command line is wrong. */
 export class UsageError extends Error {}
 
@@ -36,6 +58,7 @@ export async function runTool(
   main: (args: string[]) => Promise<number | string>,
   isTold: (error: unknown) => boolean,
 ): Promise<void> {
+  guardOutput(name);
   try {
     const done = await main(process.argv.slice(2));
     if (typeof done === "string") process.stdout.write(done);

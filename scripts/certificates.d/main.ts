@@ -9,6 +9,7 @@ import {
   writeAuthority,
   writeIdentity,
 } from "../../test/emulator/certificates.ts";
+import { guardOutput } from "../tool.ts";
 import { type Holder, type Options, readOptions, UsageError, usage } from "./options.ts";
 
 /** Of sysexits.h. */
@@ -112,4 +113,5 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+guardOutput("certificates");
 process.exitCode = await main(process.argv.slice(2));

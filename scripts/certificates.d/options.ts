@@ -22,7 +22,8 @@ The same files are right for Kq-1 over TCP and over HTTPS.
 
 Who has ca.key can make certificates for everybody who trusts ca.crt: for a
 network that carries keys of value take the CA of your organisation.
-Exit codes: 0, 64 wrong command line, 73 a file cannot be written.
+Exit codes: 0, 64 wrong command line, 73 a file cannot be written, 74
+the output cannot be.
 `;
 
 /** Whom a certificate is for. */

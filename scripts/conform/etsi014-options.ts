@@ -42,7 +42,8 @@ It takes a few hundred keys: take SAEs for tests.
   --help
 
 Exit codes: 0 the KMEs do all they must, 1 they do not, 64 wrong command line,
-66 a file cannot be used, 69 a KME cannot be reached.
+66 a file cannot be used, 69 a KME cannot be reached, 74 the output cannot be
+written.
 `;
 
 /** An application by its files. */

@@ -44,7 +44,8 @@ The KM gets some 5,000 random keys of no use: take one for tests.
   --help
 
 Exit codes: 0 the KM does all it must, 1 it does not, 64 wrong command line,
-66 a file cannot be used, 69 the KM cannot be reached.
+66 a file cannot be used, 69 the KM cannot be reached, 74 the output cannot be
+written.
 `;
 
 export interface KmOptions extends Telling {

@@ -25,7 +25,7 @@ Blocks are released, and so are gone: take a module whose key nobody needs.
   --help
 
 Exit codes: 0 the module does all it must, 1 it does not, 64 wrong command line,
-69 nothing answers.
+69 nothing answers, 74 the output cannot be written.
 `;
 
 export interface ModuleOptions extends Telling {

@@ -9,6 +9,7 @@ import {
   runAll,
   summaryText,
 } from "../../test/conformance/run.ts";
+import { guardOutput } from "../tool.ts";
 import { UsageError } from "./usage.ts";
 
 /** Of sysexits.h, but for 1. */
@@ -146,6 +147,7 @@ export async function reach(connect: () => Promise<{ destroy(): void }>): Promis
  * @param name as in `npm run NAME`
  */
 export async function program(name: string, work: () => Promise<number>): Promise<void> {
+  guardOutput(name);
   const code = await work().catch((error: unknown) => {
     const complain = (text: string) => process.stderr.write(`${name}: ${text}\n`);
     if (error instanceof UsageError) {
@@ -159,5 +161,8 @@ export async function program(name: string, work: () => Promise<number>): Promis
     return error instanceof Broken ? exit.unavailable : exit.internal;
   });
   // What a case that was given up still waits for keeps the program no longer.
-  process.stdout.write("", () => process.exit(code));
+  // An error has an event of its own, which ends it with another code.
+  process.stdout.write("", (error) => {
+    if (!error) process.exit(code);
+  });
 }

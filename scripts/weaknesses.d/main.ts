@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../image.d/board.ts";
 import { readWeaknesses } from "../release.d/vex.ts";
+import { guardOutput } from "../tool.ts";
 import { AskError, askNode, askOsv, type Found } from "./ask.ts";
 import { type Asked, partsOf, readBill } from "./parts.ts";
 
@@ -146,6 +147,7 @@ function inWords({ bill, asked, node, unasked, judged, open, unanswered }: Repor
   return head + lines + rest;
 }
 
+guardOutput("weaknesses");
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

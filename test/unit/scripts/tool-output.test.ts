@@ -1,0 +1,45 @@
+/** Tools whose output cannot be written: a full disk, a reader that has seen enough. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+
+const root = join(import.meta.dirname, "../../..");
+
+const tools: Readonly<Record<string, readonly string[]>> = {
+  certificates: ["scripts/certificates.d/main.ts", "--help"],
+  weaknesses: ["scripts/weaknesses.d/main.ts", "--help"],
+  "lint-imports": ["scripts/lint-imports.ts", "--help"],
+  release: ["scripts/release.d/main.ts", "--help"],
+  "conform:km": ["scripts/conform/km.ts", "--list"],
+};
+
+for (const [name, [file = "", ...args]] of Object.entries(tools)) {
+  test(`${name}: a disk that is full is told in a line`, (t) => {
+    const full = openSync("/dev/full", "w");
+    t.teardown(() => closeSync(full));
+    const { status, stderr } = spawnSync(process.execPath, [join(root, file), ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", full, "pipe"],
+    });
+    t.is(status, 74, stderr);
+    t.is(stderr, `${name}: the output cannot be written: ENOSPC: no space left on device, write\n`);
+  });
+}
+
+test("a reader that is gone ends a tool without a word, and its files are there", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-tool-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const script = join(root, "scripts/certificates.d/main.ts");
+  const child = spawn(process.execPath, [script, join(folder, "certs")], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.stdout.destroy();
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  t.deepEqual([await once(child, "close"), said], [[141, null], ""]);
+});
