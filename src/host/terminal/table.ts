@@ -38,8 +38,12 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
+/** Of lines below a row's others. */
+const indent = "    ";
+
 /**
- * A table of at most `width` columns: the last column is wrapped where it must be.
+ * A table of at most `width` columns, if the others than the last leave that much: the last is wrapped where it must be,
+ * or put below them.
  * @param rows cells as they are to be seen, with their colours
  */
 export function table(
@@ -60,6 +64,13 @@ export function table(
       .map((cell, i) => pad(cell, widths[i] as number, columns[i]?.right === true));
     const tail = cells[last] ?? "";
     const right = columns[last]?.right === true;
+    // In a third of the width a path or a sentence is in pieces that are not read, nor copied.
+    if (room < width / 3 && visible(tail) > room) {
+      const front = head.join("  ").trimEnd();
+      if (front !== "") lines.push(front);
+      lines.push(...wrap(tail, width - indent.length).map((text) => indent + text));
+      return;
+    }
     const wrapped =
       visible(tail) <= room
         ? [right ? pad(tail, Math.min(room, widths[last] as number), true) : tail]

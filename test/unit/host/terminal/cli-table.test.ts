@@ -14,6 +14,25 @@ import { flatten, redactedTable } from "../../../../src/node/config/redact.ts";
 import { configSchema } from "../../../../src/node/config/schema.ts";
 import { LogRing } from "../../../../src/ops/local/log-ring.ts";
 
+test("beside long names there is no room for a text: it is put below them", (t) => {
+  const name = `way to KM km-${"p".repeat(40)}`;
+  const rows = [
+    ["FAIL", name, "192.0.2.7 port 9443: connection refused"],
+    ["", "", "→ the machine is there: is the program on it running, on this port?"],
+    ["ok", "clock", "good"],
+    ["ok", "state folder", "/var/lib/qkd-km/a-folder-of-its-own, of qkd-km, mode 700"],
+  ];
+  const columns = [{ title: "" }, { title: "" }, { title: "" }];
+  t.deepEqual(table(columns, rows, 80), [
+    `FAIL  ${name}`,
+    "    192.0.2.7 port 9443: connection refused",
+    "    → the machine is there: is the program on it running, on this port?",
+    `ok    clock${" ".repeat(name.length - 5)}  good`,
+    "ok    state folder",
+    "    /var/lib/qkd-km/a-folder-of-its-own, of qkd-km, mode 700",
+  ]);
+});
+
 test("a table keeps to its width: the last column is wrapped", (t) => {
   const rows = [
     ["a", "1", "one two three four five six"],
