@@ -274,7 +274,9 @@ export class KmLink {
     this.#early.length = 0;
     this.#earlyBytes = 0;
     this.#generation++;
+    this.#leader?.down();
     this.#follower?.down();
+    this.peer.forBatches.clear();
   }
 
   /** @param message in the order in which it was sent */

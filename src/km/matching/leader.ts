@@ -104,10 +104,19 @@ export class Leader {
     this.advance();
   }
 
-  /** A session is ready: what was proposed is proposed again, under its number. */
-  again(): void {
+  /**
+   * The session ended. What is to be under a one-time pad is proposed under a new number next time: the pad is bound to the
+   * digest, so the follower could take one of this session for that of the next, and find keys different that are not.
+   */
+  down(): void {
     this.#unsent = [];
     this.#isLending = false;
+    if (this.#pads.wanted)
+      for (const number of [...this.#open.keys()].reverse()) this.giveUp(number);
+  }
+
+  /** A session is ready: what was proposed is proposed again, under its number. */
+  again(): void {
     for (const number of this.#open.keys()) this.#send(number);
     this.advance();
   }

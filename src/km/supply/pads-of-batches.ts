@@ -17,6 +17,11 @@ export class PadsOfBatches {
     if (this.#ids.size > most && first !== undefined) this.#ids.delete(first);
   }
 
+  /** The session ended: proposals of the next one are under others. */
+  clear(): void {
+    this.#ids.clear();
+  }
+
   take(request: string): string | undefined {
     const id = this.#ids.get(request);
     this.#ids.delete(request);
