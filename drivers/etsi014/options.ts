@@ -1,6 +1,6 @@
 /** The keys of `[module.driver]` with `kind = "etsi014"`. Pure. */
 import * as v from "valibot";
-import { judged, listener } from "../../src/host/config/values.ts";
+import { peer as certified, id, judged, listener } from "../../src/host/config/values.ts";
 import { peerProblem } from "../../src/host/net/host.ts";
 import { type FigureName, figures } from "../../src/port/telemetry.ts";
 import { type DialectName, dialectNames } from "./dialects.ts";
@@ -8,16 +8,11 @@ import { type Places, unitsOf } from "./figures.ts";
 import { mostBits, mostKeys } from "./messages.ts";
 
 const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
-const name = v.pipe(
-  v.string(),
-  v.minLength(1, "expected 1 to 128 characters"),
-  v.maxLength(128, "expected 1 to 128 characters"),
-);
 const url = v.pipe(v.string(), judged(urlProblem));
 /** SAE IDs are a part of a path: as `.` or `..` they would lead to another. */
 const sae = v.pipe(
-  name,
-  v.check((id) => !/^\.{1,2}$/.test(id), "expected an SAE ID, not . or .."),
+  id,
+  v.check((text) => !/^\.{1,2}$/.test(text), "expected an SAE ID, not . or .."),
 );
 const standardPath = /\/api\/v\d+\/keys\/?$/;
 const whole = (least: number, most: number) =>
@@ -55,15 +50,15 @@ const map = v.pipe(
 
 const tables = v.strictObject({
   lead: v.boolean(),
-  module_id: name,
-  matching_module_id: name,
+  module_id: id,
+  matching_module_id: id,
   role: v.picklist(["alice", "bob"]),
   kme: v.strictObject({
     url: v.pipe(
       url,
       v.check((text) => !standardPath.test(text), "expected what comes before /api/v1/keys"),
     ),
-    server_name: v.optional(name),
+    server_name: v.optional(certified),
     own_sae: sae,
     partner_sae: sae,
     ...files,
@@ -77,13 +72,13 @@ const tables = v.strictObject({
   peer: v.strictObject({
     host: listener,
     port: whole(1, 65_535),
-    name,
+    name: certified,
     ...files,
   }),
   figures: v.optional(
     v.strictObject({
       url,
-      server_name: v.optional(name),
+      server_name: v.optional(certified),
       format: v.picklist(["prometheus", "json"]),
       every_s: v.optional(seconds(1, 3_600), 10),
       ...files,

@@ -5,6 +5,7 @@ import type { Log } from "../../src/base/log.ts";
 import { LogLimit } from "../../src/base/log-limit.ts";
 import { renewing, type TlsClient, TlsListener } from "../../src/host/listen/tls-listener.ts";
 import { readCredentials } from "../../src/host/tls/credentials.ts";
+import { hasName } from "../../src/host/tls/names.ts";
 import type { PeerOptions } from "./peer-line.ts";
 
 const places = {
@@ -61,7 +62,7 @@ export class PeerDoor {
   }
 
   #admit({ socket, peer, source, keep }: TlsClient): void {
-    if (!peer.peerNames.includes(this.#name)) {
+    if (!hasName(peer.peerNames, this.#name)) {
       this.#limit.warn(source, "another than the leader", { wanted: this.#name });
       this.onOther(peer.peerNames);
       return void socket.destroy();

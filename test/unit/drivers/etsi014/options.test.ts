@@ -26,6 +26,8 @@ test("what can be meant is taken", (t) => {
   t.is(problems(withUrl("https://[::1]:8443")), "");
   t.is(problems(withUrl("https://kme.example/path/of/a/proxy/")), "");
   t.is(problems(withHost("0.0.0.0", false)), "", "a follower listens");
+  const named = v.parse(options, { ...whole, peer: { ...peer, name: "kn\u00f6ten-b.example" } });
+  t.is(named.peer.name, "xn--knten-b-b1a.example", "as a certificate has it");
 });
 
 for (const [what, changes, said] of [
@@ -43,6 +45,14 @@ for (const [what, changes, said] of [
   ["a host with its port", withHost("node-b:9700"), /peer\.host: .*without a port/],
   ["a URL as host", withHost("http://node-b"), /peer\.host: .*not a URL/],
   ["no host", withHost(""), /peer\.host: /],
+  [
+    "a URL as name",
+    { kme: { ...kme, server_name: "https://kme" } },
+    /kme\.server_name: .*not a URL/,
+  ],
+  ["a pattern as name", { peer: { ...peer, name: "*.b" } }, /peer\.name: .*a pattern is none/],
+  ["an ID with control characters", { module_id: "a\0b" }, /module_id: .*control characters/],
+  ["an SAE ID with a line end", { kme: { ...kme, own_sae: "a\n" } }, /own_sae: .*control/],
   ["a leader without a peer", withHost("0.0.0.0"), /peer\.host: .*for listening only/],
 ] as const) {
   test(`${what} is refused, with a word what is wanted`, (t) => {

@@ -11,6 +11,7 @@ import { dialPeer, type PeerOptions, talk } from "../../../../drivers/etsi014/pe
 import { systemClock } from "../../../../src/base/clock.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { groupOf } from "../../../../src/host/tls/peer.ts";
+import { writeIdentity } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";
 import { freePort } from "../../../rig/free-port.ts";
 import { kmeCertificates } from "../../../rig/kme-pair.ts";
@@ -25,7 +26,11 @@ const files = (name: string) => ({
   key: file(`${name}.key`),
 });
 
-test.before(() => kmeCertificates(folder));
+let authority: Awaited<ReturnType<typeof kmeCertificates>>;
+
+test.before(async () => {
+  authority = await kmeCertificates(folder);
+});
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
 const leads: Hello = { type: "hello", version: 1, role: "leader", module: "A", matching: "B" };
@@ -50,11 +55,11 @@ class Notes implements End {
   forget(): void {}
 }
 
-async function door() {
+async function door(name = "link-a") {
   const port = await freePort();
   const options = { host: "127.0.0.1", port, clock: systemClock };
   const sockets: TLSSocket[] = [];
-  const at: PeerOptions = { ...options, name: "link-a", files: files("link-b") };
+  const at: PeerOptions = { ...options, name, files: files("link-b") };
   const opened = new PeerDoor(at, silentLog, (socket) => sockets.push(socket));
   await opened.listen();
   const way: PeerOptions = { ...options, name: "link-b", files: files("link-a") };
@@ -91,6 +96,16 @@ test.serial("both ends meet by a key exchange that resists quantum computers", a
   await talks.ended;
   await eventually("both have parted", () => a.lines + b.lines, { is: 0 });
   t.regex(why.join(), /message of the other end's driver/);
+});
+
+test.serial("a leader is found by its address, however that is written", async (t) => {
+  const request = { commonName: "a", ip: ["2001:DB8:0:0::5"], usage: "both" } as const;
+  await writeIdentity(folder, "by-address", await authority.issue(request));
+  const { close, sockets, way } = await door("2001:db8::5");
+  t.teardown(close);
+  const socket = await dialPeer({ ...way, files: files("by-address") }, never);
+  t.teardown(() => socket.destroy());
+  t.is(await eventually("the follower has it", () => sockets.length, { is: 1 }), 1);
 });
 
 test.serial(
