@@ -16,6 +16,7 @@ const moduleId = v.pipe(
   v.string(),
   v.minLength(1, "expected 1 to 128 characters"),
   v.maxLength(128, "expected 1 to 128 characters"),
+  v.check((id) => !/\p{Cc}/u.test(id), "expected no control characters"),
 );
 
 const options = v.strictObject({

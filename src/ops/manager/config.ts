@@ -4,6 +4,9 @@ import { fileName, judged, seconds, text } from "../../host/config/values.ts";
 import { brokerProblem } from "../../host/net/host.ts";
 import { commandKeySchema } from "../commands/key-schema.ts";
 
+/** A broker ends a connection in whose texts there are some (MQTT 5 §1.5.4). */
+const noControls = v.check((one: string) => !/\p{Cc}/u.test(one), "expected no control characters");
+
 /** @param commands names of the program's commands */
 export function managerEntries<Name extends string>(commands: readonly Name[]) {
   return {
@@ -14,11 +17,12 @@ export function managerEntries<Name extends string>(commands: readonly Name[]) {
         v.string(),
         v.regex(/^[^/+#\s]+(\/[^/+#\s]+){0,2}$/, "expected 1 to 3 topic levels without + and #"),
         v.check((base) => !base.startsWith("$"), "expected topic levels that begin without $"),
+        noControls,
       ),
       "qkdn/v1",
     ),
     protocol: v.optional(v.picklist([5, 4]), 5),
-    username: v.optional(text),
+    username: v.optional(v.pipe(text, noControls)),
     password_file: v.optional(fileName),
     ca: v.optional(fileName),
     cert: v.optional(fileName),

@@ -76,6 +76,8 @@ const table: readonly (readonly [string, string])[] = [
   [url("mqtts://user:pass@broker.example"), ":19: manager.url: expected mqtt://HOST[:PORT]"],
   [url("ws://broker.example"), ":19: manager.url: expected mqtt://HOST[:PORT]"],
   [manager(`${broker}\nbase = "$SYS"`), ":20: manager.base: expected topic levels"],
+  [manager(`${broker}\nbase = "a\\u0000"`), ":20: manager.base: expected no control characters"],
+  [manager(`${broker}\nusername = "a\\u0000"`), ":20: manager.username: expected no control"],
   [manager(`${broker}\nbase = "a/+"`), ":20: manager.base: expected 1 to 3 topic levels"],
   [manager('url = "mqtt://broker"\nca = "ca.crt"'), ":20: manager.ca: has no use without TLS"],
   [manager('url = "mqtt://broker"\nrequire_pq = true'), ":20: manager.require_pq: has no use"],
