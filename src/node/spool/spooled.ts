@@ -16,6 +16,9 @@ import type {
 import { Shutter } from "../custody/shutter.ts";
 import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
 
+/** Of the machine, or of a mode that a person sets: what is in the file may be good. */
+const passing: readonly unknown[] = ["EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "ESTALE"];
+
 /** A spool of blocks, opened when it is needed. */
 export function spoolWhenNeeded(
   options: Omit<SpoolOptions, "key">,
@@ -89,6 +92,11 @@ class SpooledSession implements ModuleSession {
   /** File operations, one after the other. */
   #work: Promise<void> = Promise.resolve();
   #over = false;
+  #end!: (error: Error) => void;
+  /** The spool cannot be read just now. */
+  readonly #ended = new Promise<Error>((resolve) => {
+    this.#end = resolve;
+  });
   #failing = false;
   #toldForeign = false;
 
@@ -131,7 +139,7 @@ class SpooledSession implements ModuleSession {
   }
 
   get ended(): Promise<Error | undefined> {
-    return this.#session.ended;
+    return Promise.race([this.#session.ended, this.#ended]);
   }
 
   grant(blocks: number, bytes: number): void {
@@ -271,6 +279,12 @@ class SpooledSession implements ModuleSession {
       return block;
     } catch (error) {
       this.#log.error(`spool: ${describe(error)}`, facts(one));
+      if (isPassing(error)) {
+        // The next session reads it again; recorded as damaged it would be kept back at this end alone.
+        this.#over = true;
+        this.#end(error);
+        return undefined;
+      }
       this.#sink.damaged({ ref: one.ref, bits: 0 }, "spooled block can't be read");
       return undefined;
     }
@@ -327,6 +341,13 @@ class SpooledSession implements ModuleSession {
     this.#failing = false;
     this.#sink.event({ code: "spool_failed", severity: "cleared", text: "keys are spooled again" });
   }
+}
+
+/** Whether nothing is known of what is in the file. */
+function isPassing(error: unknown): error is Fault {
+  if (!(error instanceof Fault)) return false;
+  const { code, facts } = error;
+  return code === "state.owner" || (code === "state.io" && passing.includes(facts.code));
 }
 
 /** The newest of each epoch. */

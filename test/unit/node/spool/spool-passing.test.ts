@@ -1,0 +1,92 @@
+/** A spooled block that cannot be read just now is not damaged. */
+import test from "ava";
+import { silentLog } from "../../../../src/base/log.ts";
+import { Spool } from "../../../../src/node/spool/spool.ts";
+import { spooled } from "../../../../src/node/spool/spooled.ts";
+import { KeyBlock } from "../../../../src/port/key.ts";
+import type { ModuleDriver, ModuleSession, ModuleSink } from "../../../../src/port/module.ts";
+import { eventually } from "../../../eventually.ts";
+import { Disk, systemError } from "../../../faults/disk.ts";
+import { someIdentity } from "../../../rig/identity.ts";
+
+const { moduleId } = someIdentity;
+
+/** A module that has nothing but what is in the spool. */
+const empty: ModuleDriver = {
+  kind: "test",
+  where: "nowhere",
+  async connect(): Promise<ModuleSession> {
+    const session = {
+      identity: someIdentity,
+      ended: new Promise<undefined>(() => {}),
+      grant() {},
+      release() {},
+      discard() {},
+      read() {},
+      async command() {},
+      quality: () => ({}),
+      async close() {},
+    };
+    return session as unknown as ModuleSession;
+  },
+};
+
+/** @param code with which the file of the second of three blocks cannot be opened, once */
+async function begin(code: string) {
+  const disk = new Disk();
+  const spool = await Spool.open({
+    files: disk,
+    folder: "/spool",
+    key: Buffer.alloc(32, 9),
+    maxBytes: 1_000_000,
+  });
+  for (const number of [1, 2, 3]) {
+    const facts = { ref: { epoch: "00112233aabbccdd", number }, bits: 256 };
+    await spool.store(new KeyBlock(facts, Buffer.alloc(32, number)), moduleId);
+  }
+  const open = disk.open.bind(disk);
+  let closed = true;
+  disk.open = async (path, flags) => {
+    if (!closed || !path.endsWith("-2")) return open(path, flags);
+    closed = false;
+    throw systemError(code);
+  };
+  const seen: string[] = [];
+  const sink: ModuleSink = {
+    block: ({ ref }) => void seen.push(`block ${ref.number}`),
+    damaged: ({ ref }) => void seen.push(`damaged ${ref.number}`),
+    released: () => {},
+    telemetry: () => {},
+    event: ({ code: what }) => void seen.push(what),
+  };
+  const driver = spooled(empty, async () => spool, silentLog);
+  const connect = async () => {
+    const session = await driver.connect(sink, new AbortController().signal);
+    session.grant(10, 10_000);
+    return session;
+  };
+  return { connect, seen };
+}
+
+for (const code of ["EMFILE", "ENOMEM", "EACCES"]) {
+  test(`${code} ends the session, and the next one has the block`, async (t) => {
+    const { connect, seen } = await begin(code);
+    const first = await connect();
+    const error = await first.ended;
+    t.like(error, { code: "state.io", facts: { folder: "/spool", code } });
+    await first.close();
+    t.deepEqual(seen, ["block 1"]);
+    const next = await connect();
+    await eventually("all blocks", () => seen.length, { is: 4 });
+    await next.close();
+    t.deepEqual(seen.slice(1), ["block 1", "block 2", "block 3"]);
+  });
+}
+
+test("a bad sector is damage, and holds up no other block", async (t) => {
+  const { connect, seen } = await begin("EIO");
+  const session = await connect();
+  await eventually("all blocks", () => seen.length, { is: 3 });
+  await session.close();
+  t.deepEqual(seen, ["block 1", "damaged 2", "block 3"]);
+});
