@@ -8,6 +8,7 @@ import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
+import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import type { CredentialFiles } from "../host/tls/credentials.ts";
 import type { PskConfig } from "./config/load.ts";
@@ -101,10 +102,26 @@ async function follow(parts: End & { readonly log: Log }, signal: AbortSignal): 
   await end.settle().catch((error: unknown) => log.warn(describe(error)));
   const at = config.listen as NonNullable<PskConfig["listen"]>;
   const hear = slave.hear.bind(slave);
-  const server = new SlaveServer({ ...at, name, files, hear, clock, log });
-  log.info("listening", { host: at.host, port: await server.listen() });
+  const schedule = () => backoff({ ...waits, random: Math.random });
+  // An address, or a certificate, may come later than this program.
+  const server = await retryUntilReady(
+    { name: "cannot begin", codes: ["psk.peer"], schedule, clock, log, signal },
+    async () => {
+      const door = new SlaveServer({ ...at, name, files, hear, clock, log });
+      try {
+        log.info("listening", { host: at.host, port: await door.listen() });
+        return door;
+      } catch (error) {
+        door.close();
+        throw error;
+      }
+    },
+  ).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
   await told(signal);
-  server.close();
+  server?.close();
   await slave.settled();
 }
 

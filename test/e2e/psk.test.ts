@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -129,6 +131,24 @@ test.serial(
     t.is(await stopped, 0);
   },
 );
+
+test.serial("an end whose address is not there yet listens when it is", async (t) => {
+  const { folder, slave } = await world(t);
+  const file = `${folder}/slave/psk.toml`;
+  const config = readFileSync(file, "utf8");
+  const port = Number(/^\[listen\]\nport = (\d+)$/m.exec(config)?.[1]);
+  const other = createServer().listen(port, "127.0.0.1");
+  await once(other, "listening");
+  writeFileSync(file, config.replace("[listen]", '[listen]\nhost = "127.0.0.1"'));
+  slave.start();
+  await slave.logged(/cannot begin: cannot listen for .*EADDRINUSE.*waiting/, patience(30_000));
+  t.is(await slave.stop(), 0, "it is told to stop while it waits");
+  slave.start();
+  await slave.logged(/cannot begin/, patience(30_000));
+  other.close();
+  await slave.logged(/msg="listening"/, patience(30_000));
+  t.is(await slave.stop(), 0);
+});
 
 test.serial("what is wrong with a configuration is said, all of it at once", async (t) => {
   const { folder } = await world(t);
