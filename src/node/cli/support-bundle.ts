@@ -1,5 +1,4 @@
 /** `qkd-node support-bundle`: one file for who helps from afar. */
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { exit } from "../../base/exit-codes.ts";
 import { counted } from "../../base/words.ts";
@@ -7,9 +6,9 @@ import { progress } from "../../host/terminal/progress.ts";
 import { noColours } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
 import { makeBundle } from "../../ops/bundle/bundle.ts";
-import { CliError } from "../../ops/cli/client.ts";
 import { reportLines } from "../../ops/doctor/tell.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../../ops/support/machine.ts";
+import { writeBundle } from "../../ops/support/write-bundle.ts";
 import { nodeBundle } from "../bundle/kind.ts";
 import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
@@ -44,13 +43,7 @@ export async function run(context: Context): Promise<number> {
     onStep: (what, done) => bar.show(done, what),
   }).finally(() => bar.end());
   const target = resolve(folder, wanted ?? bundle.name);
-  try {
-    writeFileSync(target, bundle.archive, { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "EEXIST" ? "it is there already" : code;
-    throw new CliError(`${target}: cannot be made: ${why}`, exit.cantCreate);
-  }
+  writeBundle(target, bundle.archive);
   const { archive, members } = bundle;
   const data = { file: target, bytes: archive.length, members };
   context.print(data, () => [

@@ -1,20 +1,20 @@
 /** The commands `doctor` and `support-bundle` of a program: what is wrong, and one file for who helps from afar. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse } from "smol-toml";
-import { errorCode } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { counted } from "../../base/words.ts";
 import { progress } from "../../host/terminal/progress.ts";
 import { noColours, type Terminal } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
 import { type BundleKind, makeBundle } from "../bundle/bundle.ts";
-import { ask, CliError, type Who } from "../cli/client.ts";
+import { ask, type Who } from "../cli/client.ts";
 import type { Report } from "../doctor/finding.ts";
 import { reportLines } from "../doctor/tell.ts";
 import { controlSocket } from "../local/paths.ts";
 import type { LocalRequest, ReadName } from "../local/protocol.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../support/machine.ts";
+import { writeBundle } from "./write-bundle.ts";
 
 export interface Asked {
   /** The configuration's file. */
@@ -132,13 +132,7 @@ export async function supportBundle(
     onStep: (what, done) => bar.show(done, what),
   }).finally(() => bar.end());
   const target = resolve(here, wanted ?? bundle.name);
-  try {
-    writeFileSync(target, bundle.archive, { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    const code = errorCode(error) ?? "unknown";
-    const why = code === "EEXIST" ? "it is there already" : code;
-    throw new CliError(`${target}: cannot be made: ${why}`, exit.cantCreate);
-  }
+  writeBundle(target, bundle.archive);
   const { archive, members } = bundle;
   if (json) terminal.pass(JSON.stringify({ file: target, bytes: archive.length, members }));
   else terminal.say(`${target}: ${bytes(archive.length)}, ${counted(members.length, "file")}`);
