@@ -80,13 +80,28 @@ Exit codes: 0 done, 1 keys differ or did not arrive, or something cannot be
 started or written, 64 wrong command line or file of --network.
 `;
 
-function number(text: string | undefined, name: string, least: number): number | undefined {
+/** Bits of a block, as the emulator takes them; a module has no longer ones. */
+const mostBlockBits = 8_388_608;
+/** Of a QKD-key: `module.key_bits`. */
+const mostKeyBits = 376_000;
+const mostBaud = 1_000_000_000;
+/** A day. Above 24.8 of them a timer of Node.js goes off at once. */
+const mostIntervalMs = 86_400_000;
+
+/** @throws UsageError */
+function number(
+  text: string | undefined,
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new UsageError(`--${name}: expected a whole number, ${least} or more`);
+  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least && value <= most) {
+    return value;
   }
-  return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+  throw new UsageError(`--${name}: expected a whole number, ${range}`);
 }
 
 /** @throws UsageError */
@@ -109,7 +124,7 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
   }
   const isLink = values.link === true || values["test-km"] === true || values.km !== undefined;
   const hurried = keys !== undefined || values.json === true;
-  const keyBits = number(values["key-bits"], "key-bits", 64);
+  const keyBits = number(values["key-bits"], "key-bits", 64, mostKeyBits);
   if (keyBits !== undefined && keyBits % 8 !== 0) {
     throw new UsageError("--key-bits: expected a multiple of 8");
   }
@@ -121,10 +136,11 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     keys,
     endpoints: values.endpoints === undefined ? undefined : endpointsFile(values.endpoints),
     json: values.json ?? false,
-    baud: number(values.baud, "baud", 0) ?? 115_200,
+    baud: number(values.baud, "baud", 0, mostBaud) ?? 115_200,
     blockIntervalMs:
-      number(values["block-interval-ms"], "block-interval-ms", 1) ?? (hurried ? 1 : 1_000),
-    blockBits: number(values["block-bits"], "block-bits", 64) ?? 8_192,
+      number(values["block-interval-ms"], "block-interval-ms", 1, mostIntervalMs) ??
+      (hurried ? 1 : 1_000),
+    blockBits: number(values["block-bits"], "block-bits", 64, mostBlockBits) ?? 8_192,
     keyBits,
     kmAt: kmsOf(values),
     testKm: values["test-km"] ?? false,

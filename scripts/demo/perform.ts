@@ -17,7 +17,7 @@ import type { DemoOptions } from "./options.ts";
 import { printed, reason } from "./output.ts";
 import type { Report } from "./report.ts";
 import { type Scene, takeKeys } from "./scenes.ts";
-import { Warnings } from "./warnings.ts";
+import { isError, Warnings } from "./warnings.ts";
 
 const clock = systemClock;
 const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -132,7 +132,10 @@ export async function perform(
   interrupted: AbortController,
   begin: Begin,
 ): Promise<number> {
-  const warnings = new Warnings((line) => options.json && say(line));
+  // Over a picture nothing is written, and lines for a person have what is wrong, not each reconnection.
+  const warnings = new Warnings((line) => {
+    if (options.json || (!hasScreen() && isError(line))) say(line);
+  });
   let code = 1;
   try {
     code = await show(options, interrupted, warnings, begin);

@@ -3,6 +3,11 @@
 /** Lines of a start that are kept. */
 const most = 500;
 
+/** A program cannot go on, or has a defect: as a line of its log, or of the bootstrap before it. */
+export function isError(line: string): boolean {
+  return /level=error|^(\S+: )?bootstrap/.test(line);
+}
+
 export class Warnings {
   readonly #say: (line: string) => void;
   readonly #held: string[] = [];
@@ -15,7 +20,7 @@ export class Warnings {
   /** A line of a program's log. */
   hear(program: string, text: string): void {
     const line = `${program}: ${text}`;
-    if (/level=error|^bootstrap/.test(text)) this.#say(line);
+    if (isError(text)) this.#say(line);
     else if (!/level=warn/.test(text)) return;
     else if (this.#isUp) this.#say(line);
     // Programs that start together find each other away at first: that is of every start, and of every end.

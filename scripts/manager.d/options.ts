@@ -119,11 +119,15 @@ function parse(args: readonly string[]) {
 
 type Values = ReturnType<typeof parse>["values"];
 
+/** A day. Above 24.8 of them a timer of Node.js goes off at once. */
+const mostWaitSeconds = 86_400;
+
 function number(name: "boot" | "life" | "wait", values: Values): number | undefined {
   const value = values[name];
   if (value === undefined) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw new UsageError(`--${name} must be a whole number`);
+  const most = name === "wait" ? mostWaitSeconds : 999_999_999;
+  if (/^\d{1,9}$/.test(value) && Number(value) <= most) return Number(value);
+  throw new UsageError(`--${name} must be a whole number, ${most} at most`);
 }
 
 /** `NAME=VALUE` */

@@ -9,6 +9,9 @@ import { number, oneOf, whole } from "./control/words.ts";
 import type { TransportKind } from "./end.ts";
 import { type Bb84, type PresetName, presets } from "./physics/bb84.ts";
 
+/** A day, ms. Above 24.8 of them a timer of Node.js goes off at once. */
+const mostIntervalMs = 86_400_000;
+
 export class UsageError extends Error {}
 
 export const usage = `scripts/emulator DIR [options]: a pair of emulated QKD modules
@@ -189,7 +192,7 @@ export function parseOptions(args: string[]): Parsed {
       km: real("km", 20, 0, 1_000),
       loss: real("loss-db", 0, 0, 100),
       drift: values["no-drift"] !== true,
-      blockIntervalMs: count("block-interval-ms", 1_000),
+      blockIntervalMs: count("block-interval-ms", 1_000, mostIntervalMs),
       blockBits: count("block-bits", 8_192, 8_388_608),
       blocks: values.blocks === undefined ? undefined : count("blocks", 0),
       first: count("first", 0),

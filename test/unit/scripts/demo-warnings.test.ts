@@ -1,6 +1,6 @@
 /** What `npm start -- --json` tells of the logs of its programs. */
 import test from "ava";
-import { Warnings } from "../../../scripts/demo/warnings.ts";
+import { isError, Warnings } from "../../../scripts/demo/warnings.ts";
 
 const refused = "level=warn msg=refused";
 
@@ -28,4 +28,11 @@ test("a start that fails tells its warnings: the last of them, once", (t) => {
   warnings.tell();
   t.is(told.length, 500);
   t.is(told.at(-1), `km-a: ${refused} attempts=599`);
+});
+
+test("an error is one of a program, or of the bootstrap before it", (t) => {
+  for (const line of ["km-a: ts=1 level=error msg=x", "bootstrap: x", "km-a: bootstrap: x"]) {
+    t.true(isError(line), line);
+  }
+  t.false(isError("km-a: ts=1 level=warn msg=bootstrap"));
 });
