@@ -17,6 +17,7 @@ export class KxEnd {
   readonly sessions: KxSession[] = [];
   readonly messages: KxMessage[] = [];
   readonly ends: Fault[] = [];
+  twice = 0;
 
   get session(): KxSession {
     const session = this.sessions.at(-1);
@@ -29,6 +30,9 @@ export class KxEnd {
       onSession: (session) => this.sessions.push(session),
       onMessage: (message) => this.messages.push(message),
       onEnd: (why) => this.ends.push(why),
+      onTwice: () => {
+        this.twice++;
+      },
     };
   }
 }

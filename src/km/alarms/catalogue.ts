@@ -105,6 +105,16 @@ export const catalogue = {
     text: "the disk of a key manager is older than it was: what is used at either end is used",
     action: "was a backup or a snapshot put back? never at both ends; see the restore instructions",
   },
+  peer_twice: {
+    type: "security",
+    cause: "duplicateInformation",
+    severities: ["critical"],
+    latched: true,
+    quietMs: minute,
+    text: "two processes are the other key manager: a copy of its machine or of its store runs beside it",
+    action:
+      "stop both and look which has the newer store; start that one, and give the other an ID and a store of its own",
+  },
   store_damaged: {
     type: "equipment",
     cause: "corruptData",

@@ -119,6 +119,8 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
       const why = isLacked ? "lacked by the other end" : "the other end was not there for them";
       const detail = `${event.keys} keys, ${why}`;
       this.book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
+    } else if (event.type === "twice") {
+      this.book.occurred("peer_twice", link, moment, {});
     } else if (event.type === "restored") {
       const whose = event.which === "us" ? "this key manager's" : "the other key manager's";
       const detail = `${whose} disk: at transaction ${event.mark}, was at ${event.remembered}`;

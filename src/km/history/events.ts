@@ -33,6 +33,8 @@ export function linkEvent(link: string, event: LinkEvent, at: number): NodeEvent
       const { mark, remembered } = event;
       return { type: "disk_restored", at, facts: { link, whose, mark, remembered } };
     }
+    case "twice":
+      return { type: "peer_twice", at, facts: { link }, routine: true };
     case "lost":
       return {
         type: "stock_lost",

@@ -48,6 +48,8 @@ export interface KxLinkHandlers {
   onSession(session: KxSession): void;
   onMessage(message: KxMessage): void;
   onEnd(why: Fault): void;
+  /** A process of the other KM came back whose place another one has taken: both run. Its connection is refused. */
+  onTwice?(): void;
 }
 
 export interface KxLinkOptions {
@@ -80,6 +82,8 @@ export function dials(me: string, peer: string): boolean {
   return Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
 }
 
+/** Incarnations of the other KM that are remembered: of the last starts. */
+const mostFormer = 64;
 /** A session that lasts so long was a good one: the next attempt comes soon. */
 const settledAfterMs = 30_000;
 /** What the other KM is still to be told has to be with it by then, ms; and has so long to get there at the least. */
@@ -95,6 +99,8 @@ export class KxLink {
   #keeping: Reconnecting | undefined;
   #isStopped = false;
   #leaveMs = leaveMs;
+  /** Incarnations of the other KM, in hexadecimal: in the order of their first sessions, that of now at the end. */
+  #incarnations: readonly string[] = [];
 
   constructor(options: KxLinkOptions) {
     this.#options = options;
@@ -242,10 +248,15 @@ export class KxLink {
   }
 
   /** @throws Fault `kx.peer` */
-  #check({ from, to }: Hello): void {
+  #check({ from, to, incarnation }: Hello): void {
     if (from !== this.#options.peer)
       throw this.#wrong("another KM answers than the one of this link");
     if (to !== this.#options.me) throw this.#wrong("the other KM wants to talk to another KM");
+    // What it had asked before, the other may have had since: it must begin anew.
+    if (this.#incarnations.slice(0, -1).includes(incarnation.toString("hex"))) {
+      this.#options.handlers.onTwice?.();
+      throw this.#wrong("two processes are the other KM: this one was replaced by another");
+    }
   }
 
   #wrong(why: string): Fault {
@@ -257,6 +268,10 @@ export class KxLink {
     const group = connection.peer?.group ?? "unknown";
     this.#current?.end(new Fault("kx.closed", "another connection took its place", { peer }));
     this.#current = connection;
+    const known = hello.incarnation.toString("hex");
+    if (this.#incarnations.at(-1) !== known) {
+      this.#incarnations = [...this.#incarnations.slice(1 - mostFormer), known];
+    }
     connection.handOver({
       onHello: () => {},
       onMessage: (message) => handlers.onMessage(message),

@@ -77,6 +77,8 @@ export type LinkEvent =
       readonly mark: number;
       readonly remembered: number;
     }
+  /** Two processes are the other KM: a copy of its machine, or of its store. */
+  | { readonly type: "twice" }
   /** Bytes that both ends call used, whose use is not known: after a disk was restored. */
   | { readonly type: "lost"; readonly bytes: number; readonly extent: number }
   /** The fate of a key is known at both ends. */

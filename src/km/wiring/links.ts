@@ -151,6 +151,7 @@ export class LinkOfKm {
         onMessage: (message) => {
           if (!this.#isStopped) this.#guard(() => this.core.heard(message));
         },
+        onTwice: () => this.#told({ type: "twice" }),
         onEnd: () => {
           this.#group = undefined;
           this.#session = undefined;

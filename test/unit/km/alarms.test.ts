@@ -102,6 +102,12 @@ test("a master key that the next start would not have is told at once, one that 
   t.deepEqual(after(60, statusOf(), alarms), []);
 });
 
+test("a key manager that runs twice is told, and stays so until a person has seen it", (t) => {
+  const alarms = new KmAlarms({ plain: false });
+  alarms.told("fibre", { type: "twice" }, { now: 0, wall: 0 });
+  t.deepEqual(after(600, statusOf(), alarms), ["peer_twice.fibre critical"]);
+});
+
 test("a node that tells nothing of its module any more is told after a minute, one that never did is not", (t) => {
   const module = { name: "m", module_id: "A", matching_module_id: "B", link: "fibre" };
   const counts = { received_keys: 0, received_bits: 0, repeats: 0, conflicts: 0 };
