@@ -1,14 +1,15 @@
 /** `scripts/certificates`: a CA, and certificates for nodes and KMs, for a bench. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe } from "../../src/base/errors.ts";
 import {
   type Authority,
   createAuthority,
   loadAuthority,
-  writeAuthority,
-  writeIdentity,
 } from "../../test/emulator/certificates.ts";
+import { placeFile, placeNewFile, readNamed, staged, stageFile } from "../site.d/put.ts";
+import { Refusal } from "../site.d/refusal.ts";
 import { guardOutput } from "../tool.ts";
 import { type Holder, type Options, readOptions, UsageError, usage } from "./options.ts";
 
@@ -20,14 +21,9 @@ const complain = (text: string) => process.stderr.write(`certificates: ${text}\n
 
 class FolderError extends Error {}
 
-/** Writes a private key, readable for its owner alone from the first moment on. */
-function writeKey(path: string, text: string): void {
-  writeFileSync(path, text, { mode: 0o600, flag: "wx" });
-  chmodSync(path, 0o600);
-}
-
 /** The authority of the folder; a new one if there is none. */
-async function authorityOf({ folder, days }: Options): Promise<Authority> {
+async function authorityOf(options: Options): Promise<Authority> {
+  const { folder, days } = options;
   const [cert, key] = [join(folder, "ca.crt"), join(folder, "ca.key")];
   if (existsSync(cert) && existsSync(key)) {
     try {
@@ -37,13 +33,30 @@ async function authorityOf({ folder, days }: Options): Promise<Authority> {
       throw new FolderError(`${cert} and ${key} cannot be used: ${why}`);
     }
   }
+  if (existsSync(key) && existsSync(staged(cert)) && belong(staged(cert), key)) {
+    // A run before was broken off between the two.
+    placeFile(cert);
+    return authorityOf(options);
+  }
   if (existsSync(cert) || existsSync(key)) {
     throw new FolderError(`${folder} has half of a CA: ca.crt and ca.key belong together`);
   }
   const made = await createAuthority("qkd bench CA", undefined, days * 10);
-  writeKey(key, await made.exportKey());
-  await writeAuthority(folder, "ca", made);
+  stageFile(cert, made.cert);
+  stageFile(key, await made.exportKey(), 0o600);
+  placeNewFile(key);
+  placeNewFile(cert);
   return made;
+}
+
+/** Whether a certificate is that of a key. */
+function belong(cert: string, key: string): boolean {
+  try {
+    const certificate = new X509Certificate(readNamed(cert));
+    return certificate.checkPrivateKey(createPrivateKey(readNamed(key)));
+  } catch {
+    return false;
+  }
 }
 
 async function issue(
@@ -51,11 +64,19 @@ async function issue(
   { folder, days, renew }: Options,
   { name, dns, ip }: Holder,
 ): Promise<"made" | "kept"> {
-  const there = existsSync(join(folder, `${name}.crt`)) && existsSync(join(folder, `${name}.key`));
-  if (there && !renew) return "kept";
+  const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  if (existsSync(cert) && existsSync(key) && !renew) {
+    if (belong(cert, key)) return "kept";
+    throw new FolderError(
+      `${cert} and ${key} do not belong together, or are none: --renew makes both anew`,
+    );
+  }
   // Both usages: over HTTPS a KM may also ask a node, and is the client then.
   const identity = await authority.issue({ commonName: name, dns, ip, usage: "both", days });
-  await writeIdentity(folder, name, identity);
+  stageFile(cert, identity.cert);
+  stageFile(key, identity.key, 0o600);
+  placeFile(key);
+  placeFile(cert);
   return "made";
 }
 
@@ -108,7 +129,9 @@ async function main(args: readonly string[]): Promise<number> {
       complain(`${error.message} (scripts/certificates --help tells more)`);
       return exit.usage;
     }
-    complain(error instanceof FolderError ? error.message : describe(error));
+    complain(
+      error instanceof FolderError || error instanceof Refusal ? error.message : describe(error),
+    );
     return exit.cannotWrite;
   }
 }
