@@ -273,6 +273,12 @@ testWhole.serial(
     } as const;
     await serve("out_of_service");
     t.is((await toA.request(one)).message.response, "relay_failed");
+    // One that is reserved is for routes that a controller gave.
+    await serve("reserved");
+    const relayedBits = 512;
+    t.is((await toA.request(one)).message.response, "success");
+    await serve("standby");
+    t.is((await toA.request(one)).message.response, "relay_failed");
     t.is(heldKeys(await a.encKeys("app-b")).length, 1);
     await serve("in_service");
 
@@ -309,7 +315,9 @@ testWhole.serial(
       });
       t.is(again.message.response, "relay_failed");
     }
-    t.is(await stock("a", "c"), 0);
+    await eventually("what went by the reserved link is all", () => stock("a", "c"), {
+      is: relayedBits,
+    });
     const allocated = await toA.request({ type: "allocationRequest", ...ends, keyIds });
     t.deepEqual(allocated.message, {
       type: "allocationResponse",
@@ -321,7 +329,7 @@ testWhole.serial(
       "both ends share it",
       async () => [await stock("a", "c"), await stock("c", "a")],
       {
-        is: [16_384, 16_384],
+        is: [16_384 + relayedBits, 16_384 + relayedBits],
       },
     );
     const twice = await toA.request({ type: "allocationRequest", ...ends, keyIds });

@@ -9,15 +9,13 @@ import type { PairReport } from "../../wire/ck/state.ts";
 import type { Service } from "../model/status.ts";
 import type { PairPolicy } from "../policy/network.ts";
 import type { ClassTerms } from "../policy/terms.ts";
-import { Graph, scarceCost } from "../routing/graph.ts";
 import type { PairPlan, PairTerms } from "../routing/pair-plan.ts";
-import { Planner, type RouteChange, type Wires } from "../routing/planner.ts";
+import { Planner, type RouteChange } from "../routing/planner.ts";
 import type { Link } from "../topology/link.ts";
 import { nameOf } from "../topology/names.ts";
 import { type CoreParts, newId } from "./parts.ts";
+import { UsableLinks } from "./usable-links.ts";
 
-/** Stock may be used up over so long, ms: that part of it counts as what a link can give. */
-const horizonMs = 600_000;
 /** A pair that is not configured, and that was not asked for so long, is forgotten, ms. */
 const idleMs = 900_000;
 /** Averages and hours are looked at so often; key managers are given another of several routes so often, ms. */
@@ -45,8 +43,7 @@ export class Routes {
   readonly #configured = new Map<string, PairPolicy>();
   readonly #manual: Map<string, readonly (readonly string[])[]>;
   readonly #ends = new Map<string, Map<string, PairEnd>>();
-  /** May a class use a link that not all may: one function each, so that terms that are alike are the same. */
-  readonly #mayUse = new Map<string, PairTerms["mayUse"]>();
+  readonly #usable: UsableLinks;
   /** When an end was told of late whether its link is in service: by its KM and the link, monotonic, ms. */
   readonly #servedAt = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -58,7 +55,8 @@ export class Routes {
   constructor(parts: CoreParts, manual: ReadonlyMap<string, readonly (readonly string[])[]>) {
     this.#parts = parts;
     this.#manual = new Map(manual);
-    this.#planner = new Planner(parts.policy.rules, this.#wires());
+    this.#usable = new UsableLinks(parts);
+    this.#planner = new Planner(parts.policy.rules, this.#usable.wires());
     for (const one of parts.policy.pairs) {
       const [a, b] = one.a < one.b ? [one.a, one.b] : [one.b, one.a];
       const name = nameOf(a, b);
@@ -120,7 +118,7 @@ export class Routes {
     const { weight, guaranteed, priority, most, ...rest } = this.classOf(name);
     const configured = this.#configured.get(name);
     const manual = this.#manual.get(name) ?? configured?.routes;
-    const mayUse = this.#mayUseOf(rest.name, rest.reserved);
+    const mayUse = this.#usable.mayUse(rest.name, rest.reserved);
     return {
       weight: rest.isClosed ? 0 : weight,
       guaranteed,
@@ -189,6 +187,9 @@ export class Routes {
       const { state, reason } = link.judgement;
       news.tell("link", link.name, reason === "" ? state : `${state}: ${reason}`);
     }
+    // A part of the links alone cannot tell.
+    const isReserved = links === undefined && this.#usable.isOtherwiseReserved();
+    if (isReserved) return this.#rewire(begun);
     const isOther = changes.some(({ link, wasUsable, before }) => {
       return (
         wasUsable !== link.judgement.usable ||
@@ -243,7 +244,7 @@ export class Routes {
   }
 
   #look(now: number): void {
-    this.planner.resize(this.#wires());
+    this.planner.resize(this.#usable.wires());
     for (const [name, at] of this.#servedAt) {
       if (now - at >= serveAgainMs) this.#servedAt.delete(name);
     }
@@ -269,7 +270,7 @@ export class Routes {
   #rewire(begun?: number): void {
     const { world } = this.#parts;
     this.#isBetter = false;
-    const changes = this.#planner.rewire(this.#wires(), world.now(), world.wall());
+    const changes = this.#planner.rewire(this.#usable.wires(), world.now(), world.wall());
     for (const change of changes) this.#changed(change, "a link of its way cannot be used", begun);
   }
 
@@ -334,45 +335,6 @@ export class Routes {
       if (end !== undefined) end.given = undefined;
     }
   }
-
-  #wires(): Wires {
-    const { nodes, links } = this.#parts.topology;
-    const usable = [...links.values()].filter(({ judgement }) => judgement.usable);
-    const names = [...nodes.keys()];
-    const graph = (some: readonly Link[]) =>
-      new Graph(
-        names,
-        some.map((link) => ({
-          a: link.a,
-          b: link.b,
-          capacity: link.capacity(horizonMs),
-          cost: link.judgement.state === "scarce" ? scarceCost : 1,
-        })),
-      );
-    const open = usable.filter(isForAll);
-    const all = graph(usable);
-    return { all, open: open.length === usable.length ? all : graph(open) };
-  }
-
-  #mayUseOf(name: string, reserved: boolean): PairTerms["mayUse"] {
-    const { topology, policy } = this.#parts;
-    const isNamed = policy.links.some(({ ration }) => ration?.classes?.includes(name));
-    if (!reserved && !isNamed) return undefined;
-    const known = this.#mayUse.get(`${name} ${reserved}`);
-    if (known !== undefined) return known;
-    const mayUse = (a: string, b: string) => {
-      const link = topology.linkBetween(a, b);
-      if (link === undefined) return false;
-      if (link.effectiveService === "reserved" && !reserved) return false;
-      return link.policy?.ration?.classes?.includes(name) ?? true;
-    };
-    this.#mayUse.set(`${name} ${reserved}`, mayUse);
-    return mayUse;
-  }
-}
-
-function isForAll(link: Link): boolean {
-  return link.effectiveService !== "reserved" && link.policy?.ration?.classes === undefined;
 }
 
 function alike(one: PairTerms, other: PairTerms): boolean {

@@ -67,6 +67,12 @@ export class Topology {
     return true;
   }
 
+  /** It is for classes alone that may use what is reserved: it is reserved itself, or an end of it is. */
+  isReserved(link: Link): boolean {
+    const isOf = (km: string) => this.nodes.get(km)?.service === "reserved";
+    return link.effectiveService === "reserved" || isOf(link.a) || isOf(link.b);
+  }
+
   linkBetween(a: string, b: string): Link | undefined {
     return this.#around.get(a)?.get(b);
   }

@@ -36,7 +36,11 @@ export function relayLines({ relay }: Pick<KmStatus, "relay">): string[] {
 function servicesText({ services = [] }: RelayStatus): string[] {
   return services.map(({ link, service }) => {
     const what = service.replaceAll("_", " ");
-    return `link ${link} is ${what} by order of a controller: it lends no pads to relays`;
+    const lends =
+      service === "reserved"
+        ? "its pads are for relays by routes that a controller gave"
+        : "it lends no pads to relays";
+    return `link ${link} is ${what} by order of a controller: ${lends}`;
   });
 }
 

@@ -40,7 +40,10 @@ export class RelayWay implements RelayLink {
   readonly #now: () => number;
   /** IDs of pads that the other end lent in an earlier session: their messages went with it. */
   #stale = new Set<string>();
-  /** A link that is not in service lends nothing. What is lent by its other end is taken: that end says for itself. */
+  /**
+   * A link that is out of service or stands by lends nothing. What is lent by its other end is taken: that end says
+   * for itself. Whose keys go by one that is reserved is for the controller that gives routes to see to.
+   */
   service: Service = "in_service";
   /** It has lent a pad once: there will be more. */
   #lends = false;
@@ -80,9 +83,13 @@ export class RelayWay implements RelayLink {
     return stock.free(side, stock.isAllOtp ? undefined : isOtp);
   }
 
+  get #mayLend(): boolean {
+    return this.service === "in_service" || this.service === "reserved";
+  }
+
   /** More than this KM owns is wanted: the other end gives of what it has in excess. */
   want(): void {
-    if (this.service === "in_service") this.#link.core.ask();
+    if (this.#mayLend) this.#link.core.ask();
   }
 
   /**
@@ -104,7 +111,7 @@ export class RelayWay implements RelayLink {
   }
 
   lend(...[length, use, deadline, done]: Parameters<RelayLink["lend"]>): void {
-    if (this.service !== "in_service") return done("away");
+    if (!this.#mayLend) return done("away");
     const { core, name } = this.#link;
     this.#lends = true;
     // A key under a pad that came under AES itself would be no better, whatever its scheme says.

@@ -53,7 +53,10 @@ export interface RelayPairStatus {
   };
 }
 
-/** A link that a controller has put out of service, to stand by, or apart: it lends no pads to relays of others. */
+/**
+ * A link that a controller has put out of service, to stand by, or apart: it lends no pads to relays, or, if it is
+ * reserved, to those alone that go by a route of a controller.
+ */
 export interface ServiceStatus {
   /** Name of the link. */
   readonly link: string;

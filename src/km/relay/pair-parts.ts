@@ -41,6 +41,8 @@ export interface PairParts {
   ask?(bytes: number, then: (tell: TellRelay | undefined) => void): void;
   /** Routes that a controller gave before a restart. */
   readonly known?: readonly Via[];
+  /** The link to a KM is only for routes that a controller gave. */
+  isReserved?(peer: string): boolean;
   /** Free bytes of a link that this KM may lend pads of. */
   pads(peer: string): number;
   /** More of them are wanted: the other end of the link is asked for what it has in excess. */

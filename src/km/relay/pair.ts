@@ -73,7 +73,12 @@ export class RelayPair {
     this.#parts = parts;
     const { policy, known } = parts;
     this.#pool = new RelayPool(policy.pool, policy.high);
-    this.ways = new PairWays(policy.routing, policy.routes, known);
+    this.ways = new PairWays(
+      policy.routing,
+      policy.routes,
+      known,
+      (next) => parts.isReserved?.(next) === true,
+    );
     this.#pads = new PoolPads(parts, this.ways);
   }
 

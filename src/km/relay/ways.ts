@@ -33,16 +33,26 @@ function setUntil(untils: Untils, via: Via, now: number, until: number): void {
 export class PairWays {
   readonly #routing: Routing;
   readonly #configured: readonly Via[];
+  readonly #isReserved: (next: string) => boolean;
   readonly #avoid = new Map<string, number>();
   readonly #distrust = new Map<string, number>();
   #given: readonly Via[];
   #askNotBefore = Number.NEGATIVE_INFINITY;
   #askMs = firstAskMs;
 
-  /** @param known what the controller gave before a restart */
-  constructor(routing: Routing, configured: readonly Via[], known: readonly Via[] = []) {
+  /**
+   * @param known what the controller gave before a restart
+   * @param isReserved whether the link to a KM is only for routes that a controller gave
+   */
+  constructor(
+    routing: Routing,
+    configured: readonly Via[],
+    known: readonly Via[] = [],
+    isReserved: (next: string) => boolean = () => false,
+  ) {
     this.#routing = routing;
     this.#configured = configured;
+    this.#isReserved = isReserved;
     this.#given = routing === "configuration" ? [] : known;
   }
 
@@ -72,7 +82,10 @@ export class PairWays {
   /** The routes in the order in which they are to be tried. @param now monotonic, ms */
   list(now: number): Via[] {
     const seen = new Set<string>();
-    const all = [...this.#given, ...this.#configured].filter((via) => {
+    const configured = this.#configured.filter(([next]) => {
+      return next === undefined || !this.#isReserved(next);
+    });
+    const all = [...this.#given, ...configured].filter((via) => {
       const isNew = !seen.has(nameOf(via));
       seen.add(nameOf(via));
       return isNew;

@@ -97,6 +97,7 @@ export class Relays {
         me: parts.me,
         ...(known?.routes[peer] && { known: known.routes[peer] }),
         ...(route && { ask: (bytes, then) => route(peer, pair, bytes, then) }),
+        isReserved: (next) => this.#ways.get(next)?.service === "reserved",
         pads: (next) => this.#ways.get(next)?.free ?? 0,
         wantPads: (next) => this.#ways.get(next)?.want(),
         far: this.#ways.get(link.peer) as RelayWay,

@@ -89,3 +89,33 @@ test("what an operator takes out of service carries nothing, also after a restar
     t.deepEqual(transit(next.command("a", ask("a", "d"), done())), ["c"]);
   }
 });
+
+for (const what of ["link", "node"] as const) {
+  test(`a ${what} that an operator reserves is left by all but the classes that may use it`, (t) => {
+    const rig = new Rig({
+      classes: [{ name: "gov", reserved: true }],
+      pairs: [
+        { a: "a", b: "d" },
+        { a: "a", b: "e", class: "gov", routes: [["a", "b", "e"]] },
+      ],
+      rules: { routes: 1 },
+    });
+    rig.network([...square, ["b", "e"]]);
+    const serve = (km: string, service: "reserved" | "in_service") =>
+      rig.core.setService(what === "link" ? `a--${km}` : km, service, "alice");
+    const wayOf = (peer: string) => transit(rig.command("a", ask("a", peer), done()));
+    for (const [reserved, free] of ["bc", "cb"]) {
+      serve(reserved as string, "reserved");
+      t.deepEqual(rig.pair("a--d")?.route, ["a", free, "d"]);
+      t.deepEqual(wayOf("d"), [free]);
+      t.deepEqual(wayOf("e"), ["b"]);
+      serve(reserved as string, "in_service");
+    }
+    serve("b", "reserved");
+    serve("c", "reserved");
+    t.is(why(rig.command("a", ask("a", "d"))), "no_route");
+    t.deepEqual(wayOf("e"), ["b"]);
+    serve("c", "in_service");
+    t.deepEqual(wayOf("d"), ["c"]);
+  });
+}

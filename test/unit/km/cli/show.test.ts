@@ -22,7 +22,12 @@ test("a link that a controller has put out of service is told, by status and by 
   if (good.relay === undefined || link === undefined) throw new Error("no link");
   const services = [{ link: link.name, service: "out_of_service" }] as const;
   const status = { ...good, relay: { ...good.relay, services } };
-  t.regex(statusText(status), /is out of service by order of a controller/);
+  t.regex(statusText(status), /is out of service by order of a controller: it lends no pads/);
+  const apart = { ...good.relay, services: [{ link: link.name, service: "reserved" }] } as const;
+  t.regex(
+    statusText({ ...good, relay: apart }),
+    /is reserved by order[^:]*:\s+its\s+pads\s+are for/,
+  );
   t.deepEqual(tooWide(statusText(status)), []);
   t.notRegex(linkTable(good), /order of a controller/);
   const [finding] = checkLinks({ status, log: [] });

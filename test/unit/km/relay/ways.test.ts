@@ -53,3 +53,14 @@ test("where the configuration says which way no controller has a say", (t) => {
   t.false(new PairWays("configuration", []).any);
   t.deepEqual(new PairWays("controller", [["b"]], [["d"]]).list(0), [["d"], ["b"]]);
 });
+
+test("over a link that is reserved go the routes of a controller alone", (t) => {
+  let reserved = "b";
+  const ways = new PairWays("controller", [["b"], ["d"]], [], (next) => next === reserved);
+  t.deepEqual(ways.list(0), [["d"]]);
+  ways.give([["b"]]);
+  t.deepEqual(ways.list(0), [["b"], ["d"]]);
+  reserved = "";
+  ways.give([["d"]]);
+  t.deepEqual(ways.list(0), [["d"], ["b"]]);
+});
