@@ -34,6 +34,9 @@ export interface LinkSurroundings {
   readonly deniedBy: string | undefined;
 }
 
+/** What counts most is first. */
+const notInService = ["out_of_service", "standby", "reserved"] as const;
+
 const isUsable = { good: true, scarce: true, bad: false, unknown: false } as const;
 
 export class Link {
@@ -56,6 +59,8 @@ export class Link {
   readonly #rules: LinkRules;
   readonly #ends = new Map<string, LinkEnd>();
   readonly #since = new Map<string, string>();
+  /** What its key managers say of it, if that is not that it is in service. */
+  #toldService: Service | undefined;
   #stockNow = 0;
   #isShort = false;
   #isScarce = false;
@@ -84,8 +89,17 @@ export class Link {
     return this.policy === undefined && this.#ends.size === 0;
   }
 
-  /** As it is now: a link that stands by is in service while it stands in. */
+  /**
+   * As it is now: a link that stands by is in service while it stands in. One of which nothing was ordered here is as
+   * its key managers say: they keep what another controller ordered, or this one before its database was another.
+   */
   get effectiveService(): Service {
+    if (!this.isOrdered && this.#toldService !== undefined) return this.#toldService;
+    return this.orderedService;
+  }
+
+  /** As it is to be by what was ordered or configured here. */
+  get orderedService(): Service {
     return this.service === "standby" && this.standsIn ? "in_service" : this.service;
   }
 
@@ -124,6 +138,8 @@ export class Link {
   /** Looks at all there is. @returns whether the judgement is another than before */
   judge(now: number, around: LinkSurroundings): boolean {
     const before = this.judgement;
+    const told = this.#fresh(now).map(({ report }) => report.service);
+    this.#toldService = notInService.find((one) => told.includes(one));
     const [state, reason, isSettled] = this.#judged(now, around);
     if (!isSettled) this.#badAt = now;
     this.judgement = { state, reason, usable: isUsable[state] };
@@ -150,9 +166,12 @@ export class Link {
     }
     for (const { report } of fresh) {
       if (!report.up) return ["bad", "its key managers do not talk to each other", false];
-      const told = report.service ?? "in_service";
-      // A KM that has not heard yet that it stands in says so.
-      if (told === "out_of_service") return ["bad", "out of service at a key manager", false];
+      if (report.service === "out_of_service")
+        return ["bad", "out of service at a key manager", false];
+    }
+    // A KM that has not heard yet that it stands in says so, too.
+    if (!this.isOrdered && this.#toldService === "standby") {
+      return ["bad", "stands by at a key manager", true];
     }
     if (this.#badAt !== undefined && now - this.#badAt < settleMs) {
       return ["bad", `good for less than ${settleMs / 1_000} s`, true];

@@ -219,7 +219,7 @@ export class Topology {
     for (const link of [...links]) {
       const { usable, state } = link.judgement;
       const around = {
-        service: link.effectiveService,
+        service: link.orderedService,
         outOfService: this.#endNotInService(link),
         deniedBy: this.#endWithout(link),
       };

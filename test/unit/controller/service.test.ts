@@ -119,3 +119,38 @@ for (const what of ["link", "node"] as const) {
     t.deepEqual(wayOf("d"), ["c"]);
   });
 }
+
+test("a link of which nothing was ordered is as its key managers say: they keep what another controller ordered", (t) => {
+  const rig = new Rig({ links: square.map(([a, b]) => ({ a, b })), pairs: [{ a: "a", b: "d" }] });
+  rig.network(square);
+  const way = rig.pair("a--d")?.route?.[1] as string;
+  const other = way === "b" ? "c" : "b";
+  const told = (service: "standby" | "reserved") => rig.report("a", [link(way, { service })]);
+  told("standby");
+  const reason = "stands by at a key manager";
+  t.like(rig.link(`a--${way}`), { service: "standby", state: "bad", reason });
+  t.deepEqual(rig.pair("a--d")?.route, ["a", other, "d"]);
+  const before = rig.told.length;
+  rig.pass(1_000);
+  t.is(rig.told.length, before, "and stays so");
+  told("reserved");
+  rig.pass(defaultRules.settleMs + 500);
+  told("reserved");
+  rig.pass(500);
+  t.like(rig.link(`a--${way}`), { service: "reserved", state: "good" });
+  t.deepEqual(rig.pair("a--d")?.route, ["a", other, "d"]);
+  rig.report("a", [link(other, { up: false })]);
+  t.is(why(rig.command("a", ask("a", "d"))), "no_route");
+  rig.take();
+  // An order counts more, and they hear of it.
+  rig.core.setService(`a--${way}`, "in_service", "alice");
+  t.is(rig.link(`a--${way}`)?.service, "in_service");
+  t.deepEqual(
+    rig
+      .take()
+      .flatMap(({ km, command }) => [km, ...(command.extension ?? [])])
+      .slice(0, 2),
+    ["a", { service: "in_service" }],
+  );
+  t.deepEqual(transit(rig.command("a", ask("a", "d"), done())), [way]);
+});
