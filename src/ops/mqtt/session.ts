@@ -150,7 +150,7 @@ export class MqttSession {
       });
       // Stays attached for good: an `error` event that nothing listens to would end the process.
       client.on("error", (error) => fail(brokerReason(error, options)));
-      client.once("close", () => fail("connection closed"));
+      client.once("close", () => fail("closed without an answer: its log says why"));
       client.once("connect", opened.resolve);
       if (options.onMessage !== undefined) listen(client, options.onMessage);
       const connack = await opened.promise;

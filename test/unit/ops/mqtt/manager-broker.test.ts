@@ -35,6 +35,9 @@ for (const [code, why] of [
   [0x87, /not authorized/],
   [0x88, /broker unavailable/],
   [0x97, /quota/],
+  [0x9a, /broker has no retained messages/],
+  [0x9b, /broker has no QoS 1/],
+  [0x9c, /another one to be used/],
   [0x9f, /connection rate/],
   [0xff, /reason code 255|failed/],
 ] as const) {
@@ -51,6 +54,18 @@ for (const [code, why] of [
     });
   });
 }
+
+test("a broker of MQTT 3.1.1 that refuses a client without a word is told to have its reasons in its log", async (t) => {
+  await withScripted(async (broker) => {
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd === "connect") client.socket.end();
+      return true;
+    };
+    const { manager: node } = await manager(broker.url);
+    const error = await t.throwsAsync(node.connect(never), { code: "mqtt.connect" });
+    t.regex(error?.message ?? "", /closed without an answer: its log says why/);
+  });
+});
 
 test("a takeover is noticed, and the node waits long before it takes over in turn", async (t) => {
   await withScripted(async (broker) => {
