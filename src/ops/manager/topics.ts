@@ -13,14 +13,27 @@ export const topics = {
 export const telemetry = { qos: 0, retain: false, expiry: 60 } as const satisfies Topic;
 
 /**
- * A name as a topic level. NATS before 2.10 ends the connection at a dot in a topic, and no name of
- * the configuration has a colon: two names never become one.
+ * Characters of IDs that others choose, as those of key managers, which no level can have: wildcards and what
+ * separates levels, what MQTT lets a broker end the connection for, and what {@link level} writes itself.
+ */
+const impossible = /[/+#%:\p{Cc}\p{Noncharacter_Code_Point}]/gu;
+
+/**
+ * A name as a topic level. A dot becomes a colon, since NATS before 2.10 ends the connection at a dot in a topic;
+ * what no level can have is written as in URLs (`%23` for `#`). Two names never become one.
  */
 export function level(name: string): string {
-  return name.replaceAll(".", ":");
+  return name
+    .toWellFormed()
+    .replace(impossible, (one) => [...Buffer.from(one)].map(percent).join(""))
+    .replaceAll(".", ":");
 }
 
-/** The name that {@link level} made a topic level of. */
+function percent(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+}
+
+/** The ID of a program that {@link level} made a topic level of: these have nothing that is written as in URLs. */
 export function nameOf(topicLevel: string): string {
   return topicLevel.replaceAll(":", ".");
 }

@@ -5,6 +5,7 @@ import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { ControllerManager } from "../../../../src/controller/manager/manager.ts";
 import type { LinkStatus } from "../../../../src/controller/model/status.ts";
+import { level } from "../../../../src/ops/manager/topics.ts";
 import { Broker } from "../../../emulator/broker.ts";
 import { eventually } from "../../../eventually.ts";
 import { link, network } from "../../../rig/controller-parts.ts";
@@ -87,4 +88,17 @@ test("links that come and go while the broker is away are bounded, and what come
   });
   t.true(told() <= 10_010);
   manager.stop();
+});
+
+test("a link whose ID has what no topic can have is one level: a broker ends no connection for it", async (t) => {
+  const { broker, manager, have, retained } = await bench();
+  t.teardown(() => broker.close());
+  have("km#1", "km/+", "km.1");
+  const session = await manager.connect(never);
+  await eventually("all are told", retained, {
+    is: ["km-a--km#1", "km-a--km/+", "km-a--km.1"].map(level),
+  });
+  t.is(broker.messages.filter(({ topic }) => /[+#]/.test(topic)).length, 0);
+  manager.stop();
+  await session.close();
 });
