@@ -141,7 +141,7 @@ async function start(
     const told = status();
     access.look();
     const expiring = network.core.certificates.expiring(config.alarms.certificate_days * dayMs);
-    management.look(told, { refused: network.refused, expiring });
+    management.look(told, { refused: network.refused, twice: network.twice(), expiring });
     watch.look();
   });
   house.defer(() => looking.cancel());

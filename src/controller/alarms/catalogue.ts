@@ -53,6 +53,16 @@ export const catalogue = {
     action:
       "register it if it is yours: qkd-controller register km ID; the log says where it came from",
   },
+  km_twice: {
+    type: "security",
+    cause: "duplicateInformation",
+    severities: ["major"],
+    latched: true,
+    quietMs: 10 * minute,
+    text: "connections with this key manager's identity take each other's place again and again",
+    action:
+      "find who else has its certificate and key, as a copy of its disk: give it others and take these back; if there is none, look at its line",
+  },
   store_away: {
     type: "processing_error",
     cause: "storageCapacityProblem",

@@ -21,6 +21,7 @@ const networkAlarms: ReadonlySet<string> = new Set([
   "link_bad",
   "no_route",
   "component_certificate",
+  "km_twice",
 ]);
 
 export interface ControllerAlarmOptions {
@@ -35,6 +36,8 @@ export interface ControllerAlarmOptions {
 export interface AccessFacts {
   /** Connections of strangers since the start. */
   readonly refused: number;
+  /** KM IDs whose connections took each other's place, since the last look. */
+  readonly twice: readonly string[];
   /** Components whose last certificate runs out: `application:ID`, and when, ms since 1970 UTC. */
   readonly expiring: readonly { readonly name: string; readonly to: number }[];
 }
@@ -88,7 +91,7 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
    */
   look(
     { role, nodes, links, pairs }: ControllerStatus,
-    { refused, expiring }: AccessFacts,
+    { refused, twice, expiring }: AccessFacts,
     moment: Moment,
   ): void {
     this.#configured = configuredIn({ nodes, links, pairs }, expiring);
@@ -109,6 +112,7 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
       this.book.occurred("access_refused", "ck", moment, { value: refused });
     }
     this.#refused = refused;
+    for (const km of twice) this.book.occurred("km_twice", km, moment);
     const isFull = this.book.refused > this.#leftOut;
     this.signal("alarms_left_out", "controller", isFull ? "major" : "cleared", moment);
     this.#leftOut = this.book.refused;

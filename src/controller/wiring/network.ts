@@ -12,6 +12,7 @@ import type { CkMessage } from "../../wire/ck/messages.ts";
 import type { CkAsked } from "../../wire/ck/session.ts";
 import type { Authority } from "../access/issuing.ts";
 import { Controller } from "../core/controller.ts";
+import { Twins } from "../core/twins.ts";
 import type { ControllerWorld, Further, HeardNode, Saved } from "../core/world.ts";
 import type { CkDoor, CkHandlers } from "../io/ck-door.ts";
 import { isOrder } from "../io/store/port.ts";
@@ -56,6 +57,7 @@ export class Network implements CkHandlers {
   #role: Role;
   #core: Controller;
   #door: Door | undefined;
+  readonly #twins = new Twins();
   #refused = 0;
   #ticks = 0;
 
@@ -82,6 +84,15 @@ export class Network implements CkHandlers {
   /** Connections of key managers that are not registered, or were withdrawn. */
   get refused(): number {
     return this.#refused;
+  }
+
+  /** KM IDs whose connections took each other's place again and again, since this was asked last. */
+  twice(): readonly string[] {
+    const found = this.#twins.take();
+    for (const km of found) {
+      this.#parts.log.warn("several connections have the identity of one key manager", { km });
+    }
+    return found;
   }
 
   /** Key managers are reached here from now on. */
@@ -143,11 +154,13 @@ export class Network implements CkHandlers {
 
   attached(km: string): void {
     this.#parts.log.info("key manager connected", { km });
+    this.#twins.attached(km, this.#parts.clock.now());
     this.#core.attached(km);
   }
 
   detached(km: string, why: Fault): void {
     this.#parts.log.info("key manager gone", { km, cause: describe(why) });
+    this.#twins.detached(km);
     this.#core.detached(km, why.message);
   }
 

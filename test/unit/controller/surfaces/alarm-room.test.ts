@@ -6,7 +6,7 @@ import type { AlarmRecord } from "../../../../src/ops/alarms/alarm.ts";
 import { pairExtension } from "../../../../src/wire/ck/state.ts";
 import { link, noon, Rig } from "../rig.ts";
 
-const access = { refused: 0, expiring: [] };
+const access = { refused: 0, twice: [], expiring: [] };
 
 /** A controller's core, and its alarms; `look` lets so many seconds pass. */
 function bench() {
