@@ -194,6 +194,11 @@ export function decodeWelcome(body: Buffer): Welcome {
       length: moduleId.length,
     });
   }
+  const matchingModuleId = texts.get(tag.matchingModuleId) ?? "";
+  // A field that was padded with NUL, for instance: the ledger keeps the pair with one between.
+  for (const [whose, id] of [["", moduleId] as const, ["matching ", matchingModuleId] as const]) {
+    if (/\p{Cc}/u.test(id)) throw malformed(`WELCOME: ${whose}module ID has control characters`);
+  }
   const newest = readNewest(texts.get(tag.newest));
   return {
     version: body[0] as number,
@@ -204,7 +209,7 @@ export function decodeWelcome(body: Buffer): Welcome {
     capabilities: body.readUInt32LE(16),
     maxBlock: body.readUInt32LE(20),
     moduleId,
-    matchingModuleId: texts.get(tag.matchingModuleId) ?? "",
+    matchingModuleId,
     vendor: texts.get(tag.vendor) ?? "",
     model: texts.get(tag.model) ?? "",
     serial: texts.get(tag.serial) ?? "",

@@ -13,7 +13,7 @@ function hexed(hex: string): Buffer {
   return Buffer.from(hex.replace(/\s/g, ""), "hex");
 }
 
-const welcome = encodeWelcome({
+const told = {
   version: 1,
   role: "bob",
   window: 64,
@@ -27,7 +27,8 @@ const welcome = encodeWelcome({
   model: "m",
   serial: "s",
   firmware: "f",
-});
+} as const;
+const welcome = encodeWelcome(told);
 
 test("figures and kinds that are not known are skipped, the others read", (t) => {
   // unknown id 999 as u32; qber as f32 0.25; unknown kind 0x60 (one byte) for id 2; NaN for id 3
@@ -49,4 +50,13 @@ test("a body that is too short or out of range is a fault that names the message
     [() => decodeEvent(hexed("0900 0700 0100000000000000")), /EVENT/],
   ];
   for (const [act, message] of cases) t.throws(act, { instanceOf: Fault, message });
+});
+
+test("IDs of modules have no control characters, also where firmware pads them", (t) => {
+  for (const moduleId of ["B\0\0", "A\0B", "B\n"]) {
+    const message = "malformed WELCOME: module ID has control characters";
+    t.throws(() => decodeWelcome(encodeWelcome({ ...told, moduleId })), { message });
+    const matching = encodeWelcome({ ...told, matchingModuleId: moduleId });
+    t.throws(() => decodeWelcome(matching), { message: /WELCOME: matching module ID has control/ });
+  }
 });
