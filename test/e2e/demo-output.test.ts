@@ -85,6 +85,6 @@ test.serial("a program that does not start is told with what it logged last", as
   const { temporary, ended } = begin(t, ["--link"], "ignore", "x".repeat(120));
   const { code, said } = await ended();
   t.is(code, 1);
-  t.regex(said, /^npm start: [\s\S]*path of the local socket is too long/);
+  t.regex(said, /^npm start: [\s\S]*path of the local socket is too long/m);
   t.deepEqual(readdirSync(temporary), []);
 });
