@@ -35,6 +35,8 @@ export interface KmAlarmOptions {
 export class KmAlarms extends ProgramAlarms<KmAlarmName> {
   readonly #plain: boolean;
   #fill: Level = "cleared";
+  /** Links whose other end makes no one-time MAC. */
+  readonly #bare = new Set<string>();
 
   constructor(options: KmAlarmOptions) {
     const { plain, flap, peerAway, controllerAway, machine, onTransition } = options;
@@ -100,7 +102,8 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     const when = (holds: boolean, level: Level): Level => (holds ? level : "cleared");
     this.signal("peer_away", name, when(!ready, "major"), moment, `${waiting_keys} keys wait`);
     const waits = ready && waiting_keys > 0 && link.oldest_s > 60;
-    const detail = `${waiting_keys} keys wait, the oldest for ${Math.round(link.oldest_s)} s`;
+    const why = this.#bare.has(name) ? ": matching_mac of the link differs at the two ends" : "";
+    const detail = `${waiting_keys} keys wait, the oldest for ${Math.round(link.oldest_s)} s${why}`;
     this.signal("matching_fails", name, when(waits, "major"), moment, detail);
     const little =
       ready && !isRelayed && link.matched_bits > 0 && stock_bits + peer_stock_bits < littleBits;
@@ -113,7 +116,9 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
 
   /** Something happened on a link. */
   told(link: string, event: LinkEvent, moment: Moment): void {
-    if (event.type === "differs") this.book.occurred("keys_differ", link, moment, {});
+    if (event.type === "macMissing") this.#bare.add(link);
+    else if (event.type === "matched") this.#bare.delete(link);
+    else if (event.type === "differs") this.book.occurred("keys_differ", link, moment, {});
     else if (event.type === "expired") {
       const isLacked = event.lackedBy === "them";
       const why = isLacked ? "lacked by the other end" : "the other end was not there for them";

@@ -33,6 +33,8 @@ export function linkEvent(link: string, event: LinkEvent, at: number): NodeEvent
       const { mark, remembered } = event;
       return { type: "disk_restored", at, facts: { link, whose, mark, remembered } };
     }
+    case "macMissing":
+      return { type: "mac_missing", at, facts: { link } };
     case "twice":
       return { type: "peer_twice", at, facts: { link }, routine: true };
     case "lost":

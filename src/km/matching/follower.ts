@@ -39,6 +39,8 @@ interface Held {
   missing: number;
 }
 
+/** For a moment a leader's books may have less than this end thinks; one that makes no one-time MAC goes on longer, ms. */
+const longestBareMs = 10_000;
 /** IDs of keys that were not here are remembered up to this number. */
 const maxLacked = 65_536;
 const nothing = Buffer.alloc(0);
@@ -65,6 +67,9 @@ export class Follower {
   readonly #checking = new Map<number, Batch>();
   /** IDs that were waited for once: a proposal with them is answered at once, and holds up no other. */
   #lacked = new IdTable();
+  /** Since when all proposals of this session came without the one-time MAC that they could have; and it was told. */
+  #bareSince: number | undefined;
+  #isBareTold = false;
   /** Highest number that was proposed in this session. */
   #proposed = 0;
 
@@ -216,6 +221,8 @@ export class Follower {
     for (const keys of this.#checking.values()) this.#buffer.setBatch(keys, 0);
     this.#checking.clear();
     this.#proposed = 0;
+    this.#bareSince = undefined;
+    this.#isBareTold = false;
   }
 
   #check(message: Propose, digest: Buffer, masked: Uint32Array): void {
@@ -239,10 +246,23 @@ export class Follower {
       if (pad === undefined) this.#later(number, keys);
       else this.#compare(message, digest, keys, pad, isStale);
     });
-    if (isClaimed) return;
     // Only who has nothing to authenticate with is believed without it.
-    if (this.#pads.wanted && this.#pads.there) return this.#later(number, keys);
+    const isBare = !isClaimed && this.#pads.wanted && this.#pads.there;
+    this.#countBare(isBare);
+    if (isClaimed) return;
+    if (isBare) return this.#later(number, keys);
     this.#compare(message, digest, keys, undefined, isStale);
+  }
+
+  /** @param isBare a proposal came without the one-time MAC that it could have */
+  #countBare(isBare: boolean): void {
+    const context = this.#context;
+    if (!isBare) this.#bareSince = undefined;
+    else if (this.#bareSince === undefined) this.#bareSince = context.now();
+    else if (!this.#isBareTold && context.now() - this.#bareSince > longestBareMs) {
+      this.#isBareTold = true;
+      context.tell({ type: "macMissing" });
+    }
   }
 
   /** The leader is to propose them once more, under a pad. */

@@ -77,6 +77,8 @@ export type LinkEvent =
       readonly mark: number;
       readonly remembered: number;
     }
+  /** The other KM proposes without the one-time MAC that this end wants, and has key for it: once a session. */
+  | { readonly type: "macMissing" }
   /** Two processes are the other KM: a copy of its machine, or of its store. */
   | { readonly type: "twice" }
   /** Bytes that both ends call used, whose use is not known: after a disk was restored. */

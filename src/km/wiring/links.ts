@@ -189,6 +189,9 @@ export class LinkOfKm {
       this.#expired += event.keys;
       const lacked_by = event.lackedBy === "them" ? "the other KM" : "not known";
       log.warn("QKD-keys found no match in time", { keys: event.keys, lacked_by });
+    } else if (event.type === "macMissing") {
+      const what = "the other KM proposes keys without a one-time MAC: none is compared";
+      log.error(what, { differs: `link.${config.name}.matching_mac` });
     } else if (event.type === "restored") {
       const { which, mark, remembered } = event;
       const whose = which === "us" ? "this KM's" : "the other KM's";

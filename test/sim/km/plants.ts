@@ -18,7 +18,7 @@ export interface Plant {
   readonly stale?: boolean;
   readonly takes?: Takes;
   /** Batches are authenticated under one-time keys. */
-  readonly oneTime?: boolean;
+  readonly oneTime?: boolean | "b alone";
   /** Extents that are gone from the disk of one end when it starts: no mistake, but damage. */
   readonly lose?: (number: number) => boolean;
   /** Operators order keys to be given up: also prepared ones, which the other end may be handing out. */

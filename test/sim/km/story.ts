@@ -73,7 +73,10 @@ export class World {
         numberOf: (id) => this.link.numberOf(id),
         limits: this.drawn.limits,
         takes: plant?.takes ?? "witnessed",
-        oneTime: plant?.oneTime ?? (plant === undefined && seed % 4 === 3),
+        oneTime:
+          plant?.oneTime === "b alone"
+            ? name === "b"
+            : (plant?.oneTime ?? (plant === undefined && seed % 4 === 3)),
         tagged: ({ name: at }, key, text) => {
           this.count("one-time");
           this.oracle.tagged(at, key, text);

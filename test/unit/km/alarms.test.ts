@@ -225,3 +225,11 @@ test("the table for people is the table of the code", (t) => {
   ]);
   t.deepEqual(told, coded);
 });
+
+test("keys that wait because matching_mac differs say so, until keys are matched", (t) => {
+  const alarms = new KmAlarms({ plain: false });
+  const waits = statusOf({ waiting_keys: 5, oldest_s: 90 });
+  alarms.told("fibre", { type: "macMissing" }, { now: 0, wall: 0 });
+  t.deepEqual(after(61, waits, alarms), ["matching_fails.fibre major"]);
+  t.regex(alarms.shown()[0]?.detail ?? "", /matching_mac of the link differs/);
+});

@@ -16,6 +16,7 @@ const eventWords = {
   keys_expired: ["Keys found no match in time", "attention"],
   keys_dropped: ["Keys dropped", "attention"],
   batch_given_up: ["Batch given up", ""],
+  mac_missing: ["Keys are not compared: matching_mac differs at the two ends", "bad"],
   peer_twice: ["Two processes are the other key manager", "bad"],
   disk_restored: ["A disk is older than it was", "bad"],
   stock_lost: ["Stock lost", "attention"],
