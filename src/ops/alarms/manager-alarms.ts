@@ -27,7 +27,8 @@ export function managerKinds(called: string, id: string) {
       latched: true,
       quietMs: 10 * minute,
       text: `another client has this ${called}'s client identifier, or the broker keeps ending its connections`,
-      action: `find the second ${called} with this ${id}, or whoever has its credentials`,
+      // A broker knows clients by this identifier alone, of whatever kind they are.
+      action: `find who else has this ${id}: a node, key manager or controller with the same ID, or whoever has its credentials`,
     },
     events_lost: {
       type: "processing_error",

@@ -5,6 +5,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { reconnecting } from "../../../../src/host/life/reconnecting.ts";
+import { managerKinds } from "../../../../src/ops/alarms/manager-alarms.ts";
 import { Takeovers } from "../../../../src/ops/mqtt/takeover.ts";
 import { Broker } from "../../../emulator/broker.ts";
 import { eventually } from "../../../eventually.ts";
@@ -66,4 +67,15 @@ test("a broker that restarts, refuses or is slow is not taken for another node",
   t.true(other.takenOver);
   other.failed();
   t.false(other.takenOver, "what is told of one connection is not told of the next attempt");
+});
+
+test("whose identifier it is may be a program of another kind: the advice says so", (t) => {
+  for (const [called, id] of [
+    ["node", "node.id"],
+    ["key manager", "km.id"],
+    ["controller", "controller.id"],
+  ] as const) {
+    const { action } = managerKinds(called, id).broker_takeover;
+    for (const kind of [id, "node", "key manager", "controller"]) t.true(action.includes(kind));
+  }
 });
