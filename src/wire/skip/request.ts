@@ -35,8 +35,8 @@ export function skipRequest(method: string, url: string, limits: KeyBits): SkipR
   const remote = single(query, parameter.remoteSystem);
   if (remote === undefined) throw new SkipRefusal(400, "remoteSystemID is missing");
   if (remote.length > longestSystemId) throw unknownSystem();
-  if (!has(id)) return { kind: "new key", remote, bits: keyBits(query, limits) };
-  // Every key ID of this KM is so: another one is of no key.
+  if (id === undefined) return { kind: "new key", remote, bits: keyBits(query, limits) };
+  // Every key ID of this KM is so: another one is of no key. Nor is an empty one: who lost its ID wants no new key.
   if (!/^[0-9a-f]{32}$/i.test(id)) throw unknownKey();
   return { kind: "key", remote, id: id.toLowerCase() };
 }

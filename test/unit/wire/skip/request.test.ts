@@ -50,6 +50,7 @@ const refused: readonly [method: string, url: string, status: SkipRefusal["statu
   ["GET", "/key?remoteSystemID=a&size=-8", 400],
   ["GET", `/key/${id}`, 400],
   ["GET", `/key/${id}00?remoteSystemID=a`, 400],
+  ["GET", "/key/?remoteSystemID=a", 400],
   ["GET", "/key/..%2f?remoteSystemID=a", 400],
   ["GET", "/entropy?minentropy=0", 400],
   ["GET", "/entropy?minentropy=16385", 400],
