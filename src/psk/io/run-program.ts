@@ -42,7 +42,10 @@ export class ProgramTunnel implements Tunnel {
       withState(folder, "the tunnel's key cannot be written for its program", act);
     try {
       await state(() => putKey(diskFiles, file, text));
-      const [program, ...args] = command.map((word) => word.replaceAll("%f", file)) as [string];
+      const [program, ...args] = command.map((word) =>
+        // A text would have its `$&` and `$$` read as patterns.
+        word.replaceAll("%f", () => file),
+      ) as [string];
       await run(program, args, clock);
     } finally {
       wipeMemory(text);

@@ -10,8 +10,13 @@ import { eventually } from "../../eventually.ts";
 
 const key = Buffer.alloc(32, 7);
 
-function tunnel(t: ExecutionContext, command: readonly [string, ...string[]], clock: Clock) {
-  const folder = mkdtempSync(join(tmpdir(), "psk-"));
+function tunnel(
+  t: ExecutionContext,
+  command: readonly [string, ...string[]],
+  clock: Clock,
+  name = "psk-",
+) {
+  const folder = mkdtempSync(join(tmpdir(), name));
   t.teardown(() => rmSync(folder, { recursive: true }));
   return {
     folder,
@@ -95,4 +100,12 @@ test("one that cannot be started is told of, whatever the reason", async (t) => 
     const wanted = `the tunnel did not take its key: ${code} (program=${program})`;
     t.is(await whyNot(end.install(key)), wanted);
   }
+});
+
+test("a folder with dollar signs in its name is named to the program as it is", async (t) => {
+  const script = 'cp "$0" "$0.seen"';
+  const name = "psk-$&-$$-$`-";
+  const { folder, tunnel: end } = tunnel(t, ["sh", "-c", script, "%f"], new ManualClock(), name);
+  t.is(await whyNot(end.install(key)), "");
+  t.is(readFileSync(`${folder}/install.seen`, "utf8"), `${"07".repeat(32)}\n`);
 });
