@@ -57,8 +57,7 @@ export class HttpServer {
       keepAliveTimeoutBuffer: 0,
       maxHeaderSize: longestHead,
     };
-    const answer = (request: IncomingMessage, response: ServerResponse) =>
-      void serve(request, response).catch(() => response.destroy());
+    const answer = answering(serve);
     this.server =
       tls === undefined
         ? createServer(limits, answer)
@@ -104,6 +103,23 @@ export class HttpServer {
       this.server.closeAllConnections();
     });
   }
+}
+
+/**
+ * What a server does with a request. One whose body is in a transfer coding other than chunked is answered 501 (RFC 9112
+ * §6.1): Node.js would hand out what the other coding made as if it were the body.
+ * @param serve answers it; a rejection cuts the connection
+ */
+export function answering(
+  serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const { "transfer-encoding": coding = "chunked" } = request.headers;
+    if (coding.trim().toLowerCase() === "chunked") {
+      return void serve(request, response).catch(() => response.destroy());
+    }
+    response.writeHead(501, { connection: "close", "content-length": 0 }).end();
+  };
 }
 
 /**

@@ -15,7 +15,7 @@ import { Pace } from "../../host/door/pace.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { OrderlyClose } from "../../host/http/orderly-close.ts";
-import { answerExpectations, httpProtocols } from "../../host/http/server.ts";
+import { answerExpectations, answering, httpProtocols } from "../../host/http/server.ts";
 import { originForm } from "../../host/http/target.ts";
 import { pskServerTls } from "../../host/tls/options.ts";
 import { wipeMemory } from "../../port/key.ts";
@@ -95,7 +95,7 @@ export class SkipServer {
         keepAliveTimeoutBuffer: 0,
         maxHeaderSize: 8_192,
       },
-      (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
+      answering((request, response) => this.#serve(request, response)),
     );
     answerExpectations(this.#server);
     this.#end = new OrderlyClose(this.#server, clock);

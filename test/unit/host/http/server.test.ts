@@ -35,3 +35,15 @@ test("a request that expects what is not known is answered as any other", async 
   const request = "GET / HTTP/1.1\r\nHost: s\r\nExpect: something\r\n\r\n";
   t.regex(await ask(t, "http/1.1", request), /^HTTP\/1\.1 401 /);
 });
+
+const body = "Host: s\r\nTransfer-Encoding: CODING\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+for (const [coding, status] of [
+  ["gzip, chunked", 501],
+  ["identity, chunked", 501],
+  ["Chunked", 401],
+] as const) {
+  test(`a body in the transfer coding "${coding}" is answered ${status}`, async (t) => {
+    const request = `POST / HTTP/1.1\r\n${body.replace("CODING", coding)}`;
+    t.regex(await ask(t, "http/1.1", request), new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+}
