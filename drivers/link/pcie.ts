@@ -19,9 +19,11 @@ import {
 import { Chunks } from "../../src/base/chunks.ts";
 import { type Clock, delay, type Timer } from "../../src/base/clock.ts";
 import { errorCode, Fault } from "../../src/base/errors.ts";
+import type { DriverContext } from "../../src/port/module.ts";
 import { Interrupts } from "./interrupts.ts";
 import { LinkLife } from "./life.ts";
 import type { Link, LinkFactory } from "./link.ts";
+import { Owner } from "./owner.ts";
 import { isPresent, readState, register, windowLength } from "./registers.ts";
 
 export interface PcieOptions {
@@ -42,8 +44,14 @@ const sparePoll = 50;
 /** A read is of one chunk at most. */
 const chunks = new Chunks(262_144, 4);
 
-export function pcieLink(options: PcieOptions, clock: Clock): LinkFactory {
+/** @param hold keeps other processes from the channel, which to open begins anew for all who have it */
+export function pcieLink(
+  options: PcieOptions,
+  clock: Clock,
+  hold?: DriverContext["hold"],
+): LinkFactory {
   const where = `${options.path} channel ${options.channel}`;
+  const owner = new Owner(`${options.path}_c2h_${options.channel}`, hold);
   return {
     where,
     checked: true,
@@ -67,13 +75,23 @@ export function pcieLink(options: PcieOptions, clock: Clock): LinkFactory {
         void files.close();
       }
     },
-    open: (onBytes, signal) => openPcie(options, where, clock, onBytes, signal),
+    async open(onBytes, signal) {
+      if (!(await owner.enter())) {
+        const what = "cannot open PCIe device: another process has it";
+        throw new Fault("link.open", what, { source: owner.path });
+      }
+      const files = new Files();
+      files.onClosed = () => owner.leave();
+      return openPcie(options, files, where, clock, onBytes, signal);
+    },
   };
 }
 
 /** The descriptors of one link, closed together. */
 class Files {
   readonly #open: number[] = [];
+  /** Called once, when they are closed. */
+  onClosed: (() => void) | undefined;
 
   /** @throws Fault `link.open` */
   add(path: string, flags: number): number {
@@ -104,6 +122,8 @@ class Files {
   async close(): Promise<void> {
     const closed = (file: number) => new Promise<void>((done) => closeFile(file, () => done()));
     await Promise.all(this.#open.splice(0).map(closed));
+    this.onClosed?.();
+    this.onClosed = undefined;
   }
 }
 
@@ -144,12 +164,12 @@ function registers(files: Files, options: PcieOptions): Registers {
 
 async function openPcie(
   options: PcieOptions,
+  files: Files,
   where: string,
   clock: Clock,
   onBytes: (chunk: Buffer) => void,
   signal: AbortSignal,
 ): Promise<Link> {
-  const files = new Files();
   try {
     const window = registers(files, options);
     const state = readState(window.window(), where);

@@ -4,6 +4,7 @@ import { type FileHandle, lstat, open, opendir, unlink } from "node:fs/promises"
 import { join } from "node:path";
 import { errorCode, Fault } from "../../src/base/errors.ts";
 import { keyMemory } from "../../src/port/key.ts";
+import type { DriverContext, Held } from "../../src/port/module.ts";
 import {
   epochOf,
   type FileHeader,
@@ -41,25 +42,42 @@ export class KeyFolder {
   readonly #path: string;
   readonly #maxBlockBytes: number;
   #inode: number;
+  #held: Held | undefined;
 
-  private constructor(path: string, maxBlockBytes: number, inode: number) {
+  private constructor(path: string, maxBlockBytes: number, inode: number, held?: Held) {
     this.#path = path;
     this.#maxBlockBytes = maxBlockBytes;
     this.#inode = inode;
+    this.#held = held;
   }
 
-  /** @throws Fault `link.open` */
-  static async open(path: string, maxBlockBytes: number): Promise<KeyFolder> {
+  /**
+   * @param hold keeps other processes from it until {@link close}
+   * @throws Fault `link.open`
+   */
+  static async open(
+    path: string,
+    maxBlockBytes: number,
+    hold?: DriverContext["hold"],
+  ): Promise<KeyFolder> {
     const fault = (what: string) => new Fault("link.open", what, { source: path });
     try {
       const found = await lstat(path);
       if (!found.isDirectory()) throw fault("final-key folder is not a folder");
-      return new KeyFolder(path, maxBlockBytes, found.ino);
+      const held = await hold?.(path);
+      if (hold !== undefined && held === undefined) throw fault("another process has the folder");
+      return new KeyFolder(path, maxBlockBytes, found.ino, held);
     } catch (error) {
       if (error instanceof Fault) throw error;
       const missing = errorCode(error) === "ENOENT";
       throw fault(missing ? "there is no final-key folder" : `folder: ${errorCode(error)}`);
     }
+  }
+
+  /** Lets another process have the folder. */
+  close(): void {
+    this.#held?.release();
+    this.#held = undefined;
   }
 
   /** Start epochs of all final-key files. @throws Fault `link.closed` if the folder is gone */

@@ -1,8 +1,9 @@
 /** `kind = "qcrypto"` in the configuration. */
 import * as v from "valibot";
+import { within } from "../../src/base/clock.ts";
 import { errorCode, Fault } from "../../src/base/errors.ts";
 import type { DriverKind } from "../../src/port/driver-kind.ts";
-import type { DriverContext, ModuleSession, ModuleSink } from "../../src/port/module.ts";
+import type { DriverContext, ModuleSink } from "../../src/port/module.ts";
 import { KeyFolder } from "./folder.ts";
 import { Gone } from "./gone.ts";
 import { Journal } from "./journal.ts";
@@ -40,6 +41,8 @@ type Options = v.InferOutput<typeof options>;
 
 /** An incomplete file is given up after this, ms, or five times the wait for its notification. */
 const incompleteWait = 10_000;
+/** A session that ended may be busy with the disk for so long before a new one is refused, ms. */
+const closingWait = 2_000;
 
 export const qcrypto: DriverKind<Options> = {
   kind: "qcrypto",
@@ -49,11 +52,16 @@ export const qcrypto: DriverKind<Options> = {
   devices: ({ folder, pipe }) => [folder, ...(pipe === undefined ? [] : [pipe])],
   create(chosen, context) {
     const told = new Told();
+    let closing = Promise.resolve();
     return {
       kind: "qcrypto",
       where: chosen.folder,
       destroy: () => destroy(chosen, told),
-      connect: (sink, signal) => connect(chosen, context, told, sink, signal),
+      async connect(sink, signal) {
+        const session = await connect(chosen, context, told, closing, sink, signal);
+        closing = session.ended.then(() => session.close());
+        return session;
+      },
     };
   },
 };
@@ -75,15 +83,40 @@ function notRead(folder: string, error: unknown): never {
   throw new Fault("link.open", "what was released cannot be read", facts);
 }
 
+/** @param closing settles when the session before is closed */
 async function connect(
+  chosen: Options,
+  context: DriverContext,
+  told: Told,
+  closing: Promise<void>,
+  sink: ModuleSink,
+  signal: AbortSignal,
+): Promise<QcryptoSession> {
+  const source = chosen.folder;
+  const late = () =>
+    new Fault("link.open", "the session before is still being closed", {
+      source,
+      limit_ms: closingWait,
+    });
+  await within(context.clock, closingWait, closing, late);
+  const folder = await KeyFolder.open(source, chosen.max_block_bytes, context.hold);
+  try {
+    return await begin(chosen, context, told, folder, sink, signal);
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+}
+
+async function begin(
   chosen: Options,
   { clock, log }: DriverContext,
   told: Told,
+  folder: KeyFolder,
   sink: ModuleSink,
   signal: AbortSignal,
-): Promise<ModuleSession> {
+): Promise<QcryptoSession> {
   const source = chosen.folder;
-  const folder = await KeyFolder.open(chosen.folder, chosen.max_block_bytes);
   await checkEpoch(folder, source, chosen.epoch).catch((error: unknown) => notRead(source, error));
   const wait = chosen.notification_wait_s * 1_000;
   const times = {

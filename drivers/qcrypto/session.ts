@@ -149,6 +149,7 @@ export class QcryptoSession implements ModuleSession {
       await this.#source?.close();
       await this.#notices.settled();
       await this.#parts.journal.settled();
+      this.#parts.folder.close();
     })();
     return this.#closing;
   }

@@ -39,7 +39,8 @@ const overPcie: DriverKind<PcieOptions> = {
     `${path}_c2h_${channel}`,
     `${path}_h2c_${channel}`,
   ],
-  create: (chosen, context) => qmlpDriver("qmlp-pcie", pcieLink(chosen, context.clock), context),
+  create: (chosen, context) =>
+    qmlpDriver("qmlp-pcie", pcieLink(chosen, context.clock, context.hold), context),
   recognise(device) {
     const [, prefix = device, channel] = /^(.*)_(?:user|[ch]2[ch]_(\d))$/.exec(device) ?? [];
     // A card by its name is one also where it is not there: it is missed as what it is.

@@ -139,10 +139,20 @@ export interface ModuleDriver {
   connect(sink: ModuleSink, signal: AbortSignal): Promise<ModuleSession>;
 }
 
+/** A device or a folder that no other process works with until it is let go of. */
+export interface Held {
+  release(): void;
+}
+
 /** What every driver is made with. */
 export interface DriverContext {
   readonly clock: Clock;
   readonly log: Log;
+  /**
+   * Has a device or a folder for this process alone: where opening it keeps out no other, two nodes would each be offered
+   * its blocks. Without it none is kept out. @returns undefined if another process has it
+   */
+  readonly hold?: (path: string) => Promise<Held | undefined>;
   /** Of a kind that `spools`: where it keeps key. Until it can be opened each call tries anew. @throws Fault */
   readonly spool?: () => Promise<BatchSpool>;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { qcrypto } from "../../drivers/qcrypto/kind.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { hold } from "../../src/host/disk/hold.ts";
 import type { BlockFacts, BlockRef, KeyBlock } from "../../src/port/key.ts";
 import type { ModuleDriver, ModuleSession } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
@@ -45,7 +46,7 @@ export class QcryptoBench {
         max_block_bytes: 1_048_576,
         notification_wait_s: wait,
       },
-      { clock: systemClock, log: silentLog },
+      { clock: systemClock, log: silentLog, hold },
     );
   }
 

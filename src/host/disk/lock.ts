@@ -5,6 +5,7 @@
  * folder itself, also where the disk is full; and a lock on a file in the folder, as such a namespace ends where
  * a container does. Node.js locks no files, its SQLite does.
  */
+import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
@@ -18,45 +19,65 @@ export interface FolderLock {
 const withoutFile = ["ENOSPC", "EDQUOT", "EROFS"];
 /** SQLITE_BUSY */
 const busy = 5;
+/** A link is not followed to a file that is another's, and a pipe without a reader keeps no process waiting. */
+const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** @throws Fault `state.locked` if another process has it, `state.io` */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   try {
     const { dev, ino, uid, gid } = await stat(folder, { bigint: true });
-    const server = createServer((socket) => socket.destroy());
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ path: `\0qkd-node/${dev}/${ino}`, exclusive: true }, resolve);
-    });
-    server.on("error", () => {});
-    server.unref();
+    const release = await lockName(`qkd-node/${dev}/${ino}`);
     try {
       const file = await lockFile(`${folder}/lock`, Number(uid), Number(gid));
       return {
         release: () => {
           file?.close();
-          server.close();
+          release();
         },
       };
     } catch (error) {
-      server.close();
+      release();
       throw error;
     }
   } catch (error) {
     const code = errorCode(error) ?? "unknown";
-    const { errcode } = error as { readonly errcode?: number };
-    if (code === "EADDRINUSE" || errcode === busy) {
+    if (isTaken(error)) {
       throw new Fault("state.locked", "another process uses the state folder", { folder });
     }
     throw new Fault("state.io", "cannot lock the state folder", { folder, code });
   }
 }
 
-/** @returns undefined where there can be none */
-async function lockFile(path: string, uid: number, gid: number): Promise<DatabaseSync | undefined> {
+/** Whether another has the lock, of all that {@link lockName} and {@link lockFile} throw. */
+export function isTaken(error: unknown): boolean {
+  return errorCode(error) === "EADDRINUSE" || (error as { errcode?: number }).errcode === busy;
+}
+
+/** Takes a name for this process, on this machine or in this container. @returns what gives it back @throws a system error */
+export async function lockName(name: string): Promise<() => void> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path: `\0${name}`, exclusive: true }, resolve);
+  });
+  server.on("error", () => {});
+  server.unref();
+  return () => server.close();
+}
+
+/** @returns undefined where there can be none @throws a system error, one of SQLite */
+export async function lockFile(
+  path: string,
+  uid: number,
+  gid: number,
+): Promise<DatabaseSync | undefined> {
   try {
-    const file = await open(path, "a", 0o600);
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | careful;
+    const file = await open(path, flags, 0o600);
     try {
+      if (!(await file.stat()).isFile()) {
+        throw Object.assign(new Error("the lock is no file"), { code: "ENOTFILE" });
+      }
       // Nothing is ever in it.
       await file.truncate(0);
       // What root looks at stays its owner's.

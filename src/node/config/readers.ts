@@ -1,6 +1,7 @@
 /** Ways to read a configuration, with the drivers that the program was built with. */
 import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
+import { hold } from "../../host/disk/hold.ts";
 import type { DriverKind } from "../../port/driver-kind.ts";
 import type { ModuleDriver } from "../../port/module.ts";
 import { type Config, checkConfig, loadConfig, readConfigFile, startConfig } from "./load.ts";
@@ -28,7 +29,7 @@ export function configReaders(kinds: readonly DriverKind[]): ConfigReaders {
       for (const kind of kinds) {
         const options = kind.recognise?.(device, baud);
         if (options === undefined) continue;
-        return kind.create(options, { clock: systemClock, log: silentLog });
+        return kind.create(options, { clock: systemClock, log: silentLog, hold });
       }
       return undefined;
     },

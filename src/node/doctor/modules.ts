@@ -3,6 +3,7 @@
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
+import { hold } from "../../host/disk/hold.ts";
 import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
 import type { ModuleConfig } from "../config/tables.ts";
 import { type Probed, probe } from "./probing.ts";
@@ -31,7 +32,7 @@ export async function checkModule(
   if (!module.driver.probed) {
     return [skip(answers, `only the node itself may listen to ${module.driver.kind}: start it`)];
   }
-  const driver = module.driver.create({ clock, log: silentLog });
+  const driver = module.driver.create({ clock, log: silentLog, hold });
   try {
     const late = () => new Fault("link.stalled", "the device hangs", { limit_ms: patience });
     return checkProbed(

@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { readNamed } from "../../host/config/named-file.ts";
+import { hold } from "../../host/disk/hold.ts";
 import type { Progress } from "../../host/life/progress.ts";
 import type { Machine } from "../../host/machine.ts";
 import type { ModuleDriver } from "../../port/module.ts";
@@ -63,15 +64,15 @@ function driverOf(
   { clock, files, stateFolder }: Place,
   log: Log,
 ): ModuleDriver {
-  if (spool === undefined) return driver.create({ clock, log });
+  if (spool === undefined) return driver.create({ clock, log, hold });
   const { key, max_bytes: maxBytes } = spool;
   const options = { files, folder: spoolPath(stateFolder, name), maxBytes };
   const readKey = () => readNamed(key, "state.io", "cannot read the spool's key");
   if (driver.spools) {
     const own = whenNeeded((bytes) => Batches.open({ ...options, key: bytes }), readKey);
-    return driver.create({ clock, log, spool: own });
+    return driver.create({ clock, log, hold, spool: own });
   }
-  const bare = driver.create({ clock, log });
+  const bare = driver.create({ clock, log, hold });
   return spooled(bare, spoolWhenNeeded(options, readKey), log.child("spool"));
 }
 

@@ -18,6 +18,7 @@ import { pcieLink } from "../../../../drivers/link/pcie.ts";
 import { register, windowLength } from "../../../../drivers/link/registers.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
+import { hold } from "../../../../src/host/disk/hold.ts";
 import { makeFifo, openFifo } from "../../../emulator/fifo.ts";
 import { EmulatedPcie } from "../../../emulator/pcie.ts";
 import { eventually } from "../../../eventually.ts";
@@ -175,6 +176,34 @@ test.serial("a card that is reset, taken by another or pulled out ends the link"
     t.like(await third.ended, { code: "link.closed", message: "card is gone" });
     await Promise.all([first, second, third].map((link) => link.close()));
     await t.throwsAsync(bench.open(), { instanceOf: Fault, message: /no such device/ });
+  });
+});
+
+test.serial("a card that another node has is not opened anew by this one", async (t) => {
+  await withCard(async (bench) => {
+    const options = { path: bench.path, channel: 0 };
+    const mine = pcieLink(options, systemClock, hold);
+    const others = pcieLink(options, systemClock, hold);
+    const first = await others.open(() => {}, never);
+    bench.links.push(first);
+    t.like(await t.throwsAsync(mine.open(() => {}, never)), {
+      code: "link.open",
+      message: "cannot open PCIe device: another process has it",
+      facts: { source: `${bench.path}_c2h_0` },
+    });
+    // It was not disturbed: its own reset is what ends it, and lets the next one in.
+    bench.card.reset();
+    t.like(await first.ended, { code: "link.closed" });
+    await first.close();
+    const second = await mine.open(() => {}, never);
+    bench.links.push(second);
+    // A link of this node that is still being closed does not keep its next one out.
+    bench.links.push(await mine.open(() => {}, never));
+    await second.close();
+    await t.throwsAsync(
+      others.open(() => {}, never),
+      { message: /another process/ },
+    );
   });
 });
 
