@@ -31,8 +31,11 @@ export type Read =
   | { readonly kind: "closed"; readonly why: string }
   | { readonly kind: "bad"; readonly why: string };
 
-/** Of the machine, or of a mode that a person sets: what is in the file may be good. */
-const closedCodes: readonly unknown[] = ["EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "ESTALE"];
+/** Of the machine, a mode that a person sets, or a file system of a network: what is in the file may be good. */
+const closedCodes: readonly unknown[] = [
+  ...["EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM", "ERR_MEMORY_ALLOCATION_FAILED"],
+  ...["EAGAIN", "EINTR", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "ENODEV", "ESHUTDOWN"],
+];
 /** Names looked at in one listing: a folder with more is a fault of the stack, not of ours. */
 const maxNames = 200_000;
 /** A stack that goes on while its files are destroyed is followed so many times. */
@@ -112,14 +115,13 @@ export class KeyFolder {
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") return { kind: "gone" };
-      const why = `cannot be opened: ${code}`;
-      if (closedCodes.includes(code)) return { kind: "closed", why };
-      return { kind: "bad", why: code === "ELOOP" ? "it is a link" : why };
+      if (code === "ELOOP") return { kind: "bad", why: "it is a link" };
+      return unread("cannot be opened", code);
     }
     try {
       return await this.#readOpen(file, epoch, room);
     } catch (error) {
-      return { kind: "bad", why: `cannot be read: ${errorCode(error) ?? "unknown"}` };
+      return unread("cannot be read", errorCode(error));
     } finally {
       await file.close();
     }
@@ -143,20 +145,19 @@ export class KeyFolder {
     if (stat.size > whole) return { kind: "bad", why: "it is longer than it says" };
     if (length > room) return { kind: "header", header };
     const words = keyMemory(whole - headerLength);
-    let at = 0;
-    while (at < words.length) {
-      const { bytesRead } = await file.read(words, at, words.length - at, headerLength + at);
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-    if (at < words.length) {
+    let bytes: Buffer;
+    try {
+      for (let at = 0; at < words.length; ) {
+        const { bytesRead } = await file.read(words, at, words.length - at, headerLength + at);
+        if (bytesRead === 0) return { kind: "incomplete" };
+        at += bytesRead;
+      }
+      swapWords(words);
+      bytes = keyMemory(length);
+      words.copy(bytes, 0, 0, length);
+    } finally {
       words.fill(0);
-      return { kind: "incomplete" };
     }
-    swapWords(words);
-    const bytes = keyMemory(length);
-    words.copy(bytes, 0, 0, length);
-    words.fill(0);
     const spare = length * 8 - header.bits;
     if (spare > 0 && ((bytes.at(-1) as number) & ((1 << spare) - 1)) !== 0) {
       bytes.fill(0);
@@ -263,6 +264,10 @@ export class KeyFolder {
       // What can't be overwritten is deleted all the same.
     }
   }
+}
+
+function unread(what: string, code = "unknown"): Read {
+  return { kind: closedCodes.includes(code) ? "closed" : "bad", why: `${what}: ${code}` };
 }
 
 function stampOf({ ino, size, mtimeNs }: BigIntStats): string {
