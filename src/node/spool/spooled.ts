@@ -92,11 +92,9 @@ class SpooledSession implements ModuleSession {
   /** File operations, one after the other. */
   #work: Promise<void> = Promise.resolve();
   #over = false;
-  #end!: (error: Error) => void;
-  /** The spool cannot be read just now. */
-  readonly #ended = new Promise<Error>((resolve) => {
-    this.#end = resolve;
-  });
+  #ended!: Promise<Error | undefined>;
+  /** The spool could not be read just now, and ended the session. */
+  #trouble: Error | undefined;
   #failing = false;
   #toldForeign = false;
 
@@ -129,8 +127,9 @@ class SpooledSession implements ModuleSession {
     // What is in the spool is as old as what the module holds: it let go of that alone.
     const all = newest && newestOf([...newest, ...this.#backlog.map(({ ref }) => ref)]);
     this.#identity = all === undefined ? identity : { ...identity, newest: all };
-    void session.ended.then(() => {
+    this.#ended = session.ended.then((error) => {
       this.#over = true;
+      return this.#trouble ?? error;
     });
   }
 
@@ -139,7 +138,7 @@ class SpooledSession implements ModuleSession {
   }
 
   get ended(): Promise<Error | undefined> {
-    return Promise.race([this.#session.ended, this.#ended]);
+    return this.#ended;
   }
 
   grant(blocks: number, bytes: number): void {
@@ -281,8 +280,10 @@ class SpooledSession implements ModuleSession {
       this.#log.error(`spool: ${describe(error)}`, facts(one));
       if (isPassing(error)) {
         // The next session reads it again; recorded as damaged it would be kept back at this end alone.
+        // The module's own session ends with it, or its port would be held against the next one.
         this.#over = true;
-        this.#end(error);
+        this.#trouble = error;
+        void this.#session.close();
         return undefined;
       }
       this.#sink.damaged({ ref: one.ref, bits: 0 }, "spooled block can't be read");

@@ -11,25 +11,34 @@ import { someIdentity } from "../../../rig/identity.ts";
 
 const { moduleId } = someIdentity;
 
-/** A module that has nothing but what is in the spool. */
-const empty: ModuleDriver = {
-  kind: "test",
-  where: "nowhere",
-  async connect(): Promise<ModuleSession> {
-    const session = {
-      identity: someIdentity,
-      ended: new Promise<undefined>(() => {}),
-      grant() {},
-      release() {},
-      discard() {},
-      read() {},
-      async command() {},
-      quality: () => ({}),
-      async close() {},
-    };
-    return session as unknown as ModuleSession;
-  },
-};
+/** A module that has nothing but what is in the spool, on a port that one session has at a time. */
+function emptyModule(): ModuleDriver {
+  let taken = false;
+  return {
+    kind: "test",
+    where: "nowhere",
+    async connect(): Promise<ModuleSession> {
+      if (taken) throw new Error("the port is in use");
+      taken = true;
+      const ended = Promise.withResolvers<undefined>();
+      const session = {
+        identity: someIdentity,
+        ended: ended.promise,
+        grant() {},
+        release() {},
+        discard() {},
+        read() {},
+        async command() {},
+        quality: () => ({}),
+        async close() {
+          taken = false;
+          ended.resolve(undefined);
+        },
+      };
+      return session as unknown as ModuleSession;
+    },
+  };
+}
 
 /** @param code with which the file of the second of three blocks cannot be opened, once */
 async function begin(code: string) {
@@ -59,7 +68,7 @@ async function begin(code: string) {
     telemetry: () => {},
     event: ({ code: what }) => void seen.push(what),
   };
-  const driver = spooled(empty, async () => spool, silentLog);
+  const driver = spooled(emptyModule(), async () => spool, silentLog);
   const connect = async () => {
     const session = await driver.connect(sink, new AbortController().signal);
     session.grant(10, 10_000);
@@ -74,7 +83,6 @@ for (const code of ["EMFILE", "ENOMEM", "EACCES"]) {
     const first = await connect();
     const error = await first.ended;
     t.like(error, { code: "state.io", facts: { folder: "/spool", code } });
-    await first.close();
     t.deepEqual(seen, ["block 1"]);
     const next = await connect();
     await eventually("all blocks", () => seen.length, { is: 4 });
