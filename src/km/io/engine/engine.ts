@@ -85,7 +85,7 @@ export class Engine implements KeyStore {
     this.#ended.promise.catch(() => {});
     const work = (run: () => Promise<void>) => void this.#aside.run(run).catch(failed);
     const between = <T>(run: () => Promise<T>) => this.#between(run);
-    this.#shredder = new Shredder(parts, this.#waiting.byNumber, {
+    this.#shredder = new Shredder(parts, this.#waiting, {
       work,
       between,
       failed: this.#ended.promise,

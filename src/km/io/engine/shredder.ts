@@ -11,6 +11,8 @@ import { highest, noChange, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
 import type { EngineParts } from "./parts.ts";
 import { type NewBytes, type Place, placeName } from "./place.ts";
+import { isFull } from "./reserve.ts";
+import type { WaitingGroups } from "./waiting-groups.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
@@ -41,7 +43,7 @@ export interface ShredderHost {
 
 export class Shredder {
   readonly #parts: EngineParts;
-  readonly #groups: ReadonlyMap<number, Group>;
+  readonly #groups: Pick<WaitingGroups, "byNumber" | "touched">;
   readonly #host: ShredderHost;
   /** Ranges that are not needed any more, by extent; all of them since the start. */
   readonly #forgotten = new Map<string, Range[]>();
@@ -50,10 +52,16 @@ export class Shredder {
   readonly #due = new Set<string>();
   /** Places whose keys are still to be overwritten. */
   #left: Place[] = [];
+  /** Segments that are gone, and of which the books still have rows. */
+  readonly #segmentsGone: number[] = [];
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(parts: EngineParts, groups: ReadonlyMap<number, Group>, host: ShredderHost) {
+  constructor(
+    parts: EngineParts,
+    groups: Pick<WaitingGroups, "byNumber" | "touched">,
+    host: ShredderHost,
+  ) {
     this.#parts = parts;
     this.#groups = groups;
     this.#host = host;
@@ -137,7 +145,9 @@ export class Shredder {
       }
     } else {
       const any = await this.#host.between(async () => {
-        const groups = intake.older(olderAtOnce).filter(({ number }) => this.#groups.has(number));
+        const groups = intake
+          .older(olderAtOnce)
+          .filter(({ number }) => this.#groups.byNumber.has(number));
         if (groups.length > 0) await this.#copy(groups, (write) => write());
         return groups.length > 0;
       });
@@ -184,7 +194,8 @@ export class Shredder {
     for (const part of cut(toCopy, most)) {
       await between(async () => {
         const waiting = part.flatMap(({ group, from }) => {
-          const is = group.live > 0 && group.segment === from && this.#groups.has(group.number);
+          const is =
+            group.live > 0 && group.segment === from && this.#groups.byNumber.has(group.number);
           return is ? [group] : [];
         });
         const makeRoom: MakeRoom = (write) => this.#parts.reserve.use(write);
@@ -220,11 +231,13 @@ export class Shredder {
     const { between } = this.#host;
     // Between two syncs what has left a segment has durably left it.
     if (!(await between(async () => intake.takeEmpty(most)))) return false;
-    const segmentsGone = await intake.shred();
+    this.#segmentsGone.push(...(await intake.shred()));
     // With the last of its segments a group's number would be forgotten, and be given out again after a start.
     await between(async () => {
       const consumed = [highest(this.#host.lastGroup())];
+      const segmentsGone = [...this.#segmentsGone];
       await reserve.use(() => ledger.apply({ ...noChange, consumed, segmentsGone }));
+      this.#segmentsGone.splice(0, segmentsGone.length);
     });
     return true;
   }
@@ -267,7 +280,16 @@ export class Shredder {
       for (const place of gone) volumes.abandon(place);
       this.#left.push(...gone);
       if (still.length === 0) return;
-      await reserve.use(() => ledger.apply({ ...noChange, extents: still.map(rowOf) }));
+      try {
+        await reserve.use(() => ledger.apply({ ...noChange, extents: still.map(rowOf) }));
+      } catch (error) {
+        if (isFull(error)) {
+          // The books have them where they were: the copies are to be unreadable as what is left is.
+          for (const place of still) volumes.abandon(place);
+          this.#left.push(...still);
+        }
+        throw error;
+      }
       for (const place of still) {
         const before = volumes.install(place);
         if (before !== undefined) this.#left.push(before);
@@ -285,10 +307,17 @@ export class Shredder {
     } finally {
       for (const group of onDisk) group.evict();
     }
-    const consumed = groups
-      .filter(({ live, count }) => live < count)
-      .map(({ number, segment, consumed: bits }) => ({ grp: number, segment, bits: bits.slice() }));
-    await reserve.use(() => ledger.apply({ ...noChange, consumed }));
+    const used = groups.filter(({ live, count }) => live < count);
+    const consumed = used.map(({ number, segment, consumed: bits }) => {
+      return { grp: number, segment, bits: bits.slice() };
+    });
+    try {
+      await reserve.use(() => ledger.apply({ ...noChange, consumed }));
+    } catch (error) {
+      // Their rows name the segment of before, and would go with it: the next cycle of the books writes them.
+      for (const group of used) this.#groups.touched.add(group);
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
