@@ -258,12 +258,7 @@ async function start(
       reserve: (...order) => relays.reserve(...order),
       allocate: (...order) => relays.allocate(...order),
       relayReserved: (...order) => relays.relayReserved(...order),
-      serve: (km, service) => {
-        if (!relays.serve(km, service)) return false;
-        management.saveControlled(relays.known);
-        controlled.changed();
-        return true;
-      },
+      serve: (km, service) => relays.serve(km, service),
       routed: () => {
         management.saveControlled(relays.known);
         controlled.changed();
@@ -282,6 +277,7 @@ async function start(
       watch.happened(event);
       management.event(event);
     },
+    disagree: (link, why) => alarms.disagree(link, why, moment()),
     onFailure,
   });
   controllers = controlled;

@@ -28,6 +28,15 @@ export const catalogue = {
     text: "no controller is connected: keys are relayed by the routes that are known, and no others",
     action: "look at the controllers and the network to them: qkd-km doctor",
   },
+  controllers_disagree: {
+    type: "processing_error",
+    cause: "configurationOrCustomizationError",
+    severities: ["major"],
+    quietMs: 10 * minute,
+    text: "two controllers order opposite things of this link by turns: each undoes what the other ordered",
+    action:
+      "give both controllers the same orders (qkd-controller service, route), or take one out of this configuration; two with one database have one that leads",
+  },
   matching_fails: {
     type: "quality_of_service",
     cause: "performanceDegraded",

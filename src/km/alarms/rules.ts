@@ -133,6 +133,11 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     }
   }
 
+  /** Controllers order opposite things of a link, by turns. @param detail which, and what */
+  disagree(link: string, detail: string, moment: Moment): void {
+    this.book.occurred("controllers_disagree", link, moment, { detail });
+  }
+
   conflict(module: string, moment: Moment): void {
     this.book.occurred("duplicate_key_id", module, moment, {});
   }

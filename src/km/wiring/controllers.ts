@@ -15,7 +15,8 @@ import { type Service, times } from "../../wire/ck/names.ts";
 import type { ToldList } from "../../wire/ck/revocations.ts";
 import type { CkAnswered, CkAsked } from "../../wire/ck/session.ts";
 import type { ControllerConfig } from "../config/controllers.ts";
-import type { KmTable } from "../config/tables.ts";
+import type { KmTable, LinkConfig } from "../config/tables.ts";
+import { Contradictions } from "../controllers/contradictions.ts";
 import { LinkFlows } from "../controllers/flow.ts";
 import { Orders, type OrderWorld, relayResponse } from "../controllers/orders.ts";
 import { type Telling, tellingsOf } from "../controllers/report.ts";
@@ -34,14 +35,18 @@ import { Controller } from "./controller.ts";
 type RelayOrders = "hasLink" | "pair" | "serve" | "reserve" | "allocate" | "relayReserved";
 
 export interface ControllersParts {
-  readonly config: { readonly km: KmTable; readonly controllers: readonly ControllerConfig[] };
+  readonly config: {
+    readonly km: KmTable;
+    readonly links: readonly Pick<LinkConfig, "name" | "peer">[];
+    readonly controllers: readonly ControllerConfig[];
+  };
   readonly status: () => KmStatus;
   readonly applications: Applications;
   /** What is relayed, as orders see it. */
   readonly relays: Pick<OrderWorld, RelayOrders> & {
     readonly pairs: () => Iterable<RelayPair>;
     readonly service: (link: string) => Service;
-    /** A route is another: it is to be there after a restart. */
+    /** A route, or a link's service, is another: it is to be there after a restart. */
     readonly routed: () => void;
   };
   /** Asks an application of this KM whether it takes part in a session. */
@@ -54,6 +59,8 @@ export interface ControllersParts {
   readonly log: Log;
   readonly task?: TaskBegin;
   readonly event: (event: NodeEvent) => void;
+  /** Controllers order opposite things of a link, by turns. */
+  readonly disagree: (link: string, detail: string) => void;
   /** A defect: the process ends. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -66,6 +73,7 @@ const gatherMs = 20;
 export class Controllers {
   readonly #parts: ControllersParts;
   readonly #flows = new LinkFlows();
+  readonly #contradictions = new Contradictions();
   readonly #orders: Orders;
   readonly sessions: KeySessions;
   readonly #limit: LogLimit;
@@ -96,10 +104,12 @@ export class Controllers {
       session: (...told) => this.sessions.notified(...told),
       me: config.km.id,
       now: () => clock.now(),
+      serve: (km, service, by) => this.#serve(km, service, by),
       routed: (km, controller) => {
         relays.routed();
         const [route = []] = relays.pair(km)?.ways.given ?? [];
         this.#event("km_route_changed", { peer: km, route: route.join(", "), controller });
+        this.#ordered(km, "route", route.join(", "), controller);
       },
     });
     this.#all = config.controllers.map((one) => this.#make(one));
@@ -326,6 +336,29 @@ export class Controllers {
   answer(message: CkMessage, by: string): Promise<CkMessage> {
     // What comes by an RPC of its own is a command.
     return new Promise((resolve) => this.#orders.command(message as CkCommand, by, resolve));
+  }
+
+  #serve(km: string, service: Service, controller: string): boolean {
+    const { relays } = this.#parts;
+    const before = relays.service(this.#linkTo(km));
+    if (!relays.serve(km, service, controller)) return false;
+    relays.routed();
+    const peer = { peer: km, service, controller };
+    if (service !== before) this.#event("km_service_changed", peer);
+    this.#ordered(km, "service", service.replaceAll("_", " "), controller);
+    return true;
+  }
+
+  #ordered(km: string, thing: string, what: string, by: string): void {
+    const { clock, disagree } = this.#parts;
+    const link = this.#linkTo(km);
+    const told = this.#contradictions.ordered(`${thing} of ${link}`, what, by, clock.now());
+    if (told !== undefined) disagree(link, told);
+  }
+
+  /** Name of the link to a KM. */
+  #linkTo(km: string): string {
+    return this.#parts.config.links.find(({ peer }) => peer === km)?.name ?? km;
   }
 
   #command(one: Controller, { message, reply }: CkAsked): void {

@@ -10,6 +10,7 @@ const eventWords = {
   km_controller_up: ["Controller connected", "good"],
   km_controller_down: ["Controller lost", "attention"],
   km_route_changed: ["Controller gave another route", ""],
+  km_service_changed: ["Controller ordered another service of a link", ""],
   node_connected: ["Node connected", "good"],
   node_lost: ["Node lost", "attention"],
   key_differs: ["A key differs at the two ends", "bad"],
