@@ -1,6 +1,9 @@
-/** What ends a show before its time: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone. */
+/** What ends a show before its time: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone, npm killed. */
+import { starter } from "./starter.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** How often it is seen whether npm is there still, ms. */
+const lookMs = 1_000;
 
 /** From now on none of these ends the process itself, which would leave daemons and their folder behind. */
 export function catchInterruption(): AbortController {
@@ -10,6 +13,11 @@ export function catchInterruption(): AbortController {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => interrupted.abort("SIGHUP"));
   }
+  const isStarterThere = starter();
+  const look = setInterval(() => {
+    if (!isStarterThere()) interrupted.abort("SIGHUP");
+  }, lookMs);
+  look.unref();
   return interrupted;
 }
 

@@ -26,6 +26,23 @@ function runningIn(folder: string): string[] {
   });
 }
 
+/** Processes of a group, zombies left out, and how they were started. */
+function groupOf(group: number): { readonly pid: number; readonly line: string }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const [state, , of] = (
+        readFileSync(`/proc/${name}/stat`, "latin1").split(") ").at(-1) ?? ""
+      ).split(" ");
+      const line = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
+      return Number(of) === group && state !== "Z" ? [{ pid: Number(name), line }] : [];
+    } catch {
+      // It has ended since.
+      return [];
+    }
+  });
+}
+
 /** What the folder of the run has when it is so far. */
 const moments = {
   "when it has a folder": () => true,
@@ -117,6 +134,32 @@ testWhole.serial("a run with an end of its own that did not reach it has failed"
   const ended = await interrupted(t, args, "when key managers start", "SIGINT", true);
   t.like(ended, { code: 1, signal: null }, ended.said);
 });
+
+for (const [who, pattern] of [
+  ["npm start", /npm start/],
+  ["the show itself", /scripts\/demo\/main\.ts/],
+] as const) {
+  testWhole.serial(`${who} that is killed leaves nothing behind`, async (t) => {
+    const temporary = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
+    t.teardown(() => rmSync(temporary, { recursive: true, force: true }));
+    const child = spawn("npm", ["start", "--silent"], {
+      stdio: "ignore",
+      cwd: fileURLToPath(new URL("../..", import.meta.url)),
+      env: { ...process.env, TMPDIR: temporary },
+      detached: true,
+    });
+    t.teardown(() => child.kill("SIGKILL"));
+    await reached(temporary, "when nodes start");
+    const found = groupOf(child.pid as number).filter(({ line }) => pattern.test(line));
+    t.true(found.length > 0);
+    for (const { pid } of found) process.kill(pid, "SIGKILL");
+    await eventually("all ends", () => {
+      return readdirSync(temporary).length === 0 && runningIn(temporary).length === 0;
+    });
+    await eventually("npm ends", () => groupOf(child.pid as number).length === 0);
+    t.pass();
+  });
+}
 
 /** On a terminal that is closed under it, with a picture on it or before. */
 async function hungUp(t: ExecutionContext, isUp: (screen: string) => boolean): Promise<void> {

@@ -2,9 +2,8 @@
  * A network on one machine: emulated module pairs, a node at each place that has any, with a module for each of its
  * fibres, a key manager at every place, a broker, and certificates made for the occasion.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { Broker } from "../emulator/broker.ts";
@@ -24,6 +23,7 @@ import {
 } from "./manager-view.ts";
 import { type NetworkOfController, RigController } from "./network-controller.ts";
 import { NodeProcess } from "./node-process.ts";
+import { makeRigFolder } from "./rig-folder.ts";
 
 export interface Fibre {
   /** Names of the places at both ends. */
@@ -119,8 +119,7 @@ export class NetworkRig {
   static async start(options: NetworkRigOptions): Promise<NetworkRig> {
     // What fails half way up leaves nothing running.
     await using opened = new AsyncDisposableStack();
-    const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
-    opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = makeRigFolder(opened);
     const authority = await createAuthority("qkd rig CA");
     await writeAuthority(folder, "ca", authority);
     const shown = { commonName: "broker", ip: ["127.0.0.1"], usage: "server", days: 90 } as const;

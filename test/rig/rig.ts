@@ -3,8 +3,7 @@
  * and certificates made for the occasion. The demo shows it, the end-to-end tests break it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { Broker } from "../emulator/broker.ts";
@@ -24,6 +23,7 @@ import { KmPair } from "./km-pair.ts";
 import { LateDoors } from "./late.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
+import { makeRigFolder } from "./rig-folder.ts";
 
 export type EndName = "alice" | "bob";
 export const endNames: readonly EndName[] = ["alice", "bob"];
@@ -138,8 +138,7 @@ export class Rig {
     const { source, link, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
     // What fails half way up leaves nothing running.
     await using opened = new AsyncDisposableStack();
-    const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
-    opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = makeRigFolder(opened);
     const authority = await createAuthority("qkd rig CA");
     await writeAuthority(folder, "ca", authority);
     const broker = await ownBroker(authority, options);

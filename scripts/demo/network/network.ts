@@ -1,6 +1,4 @@
 /** `npm start -- --network`: key managers of a whole network and its controller, without nodes and modules. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { ControllerStatus } from "../../../src/controller/model/status.ts";
@@ -8,6 +6,7 @@ import { createAuthority } from "../../../test/emulator/certificates.ts";
 import { patience } from "../../../test/patience.ts";
 import { KmNet } from "../../../test/rig/km-net.ts";
 import { RigController } from "../../../test/rig/network-controller.ts";
+import { makeRigFolder } from "../../../test/rig/rig-folder.ts";
 import { Feeder } from "./feeder.ts";
 import type { Shape } from "./shape.ts";
 
@@ -37,8 +36,7 @@ export async function startNetwork(
   // What fails half way up leaves nothing running.
   await using opened = new AsyncDisposableStack();
   const { nodes, links, pairs, map } = shape;
-  const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
-  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeRigFolder(opened);
   const authority = await createAuthority("KM test CA");
   const controller = await RigController.make({
     folder: join(folder, "controller"),
