@@ -25,6 +25,23 @@ const mostAddresses = 16;
 /** Of several failures the most telling one is told. */
 const telling = ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"];
 
+/** What is to be called if a connection comes to nothing. */
+const vains = new WeakMap<Socket, () => void>();
+
+/**
+ * A connection was made, and came to nothing: TLS failed, or another program answers. A name has several addresses so
+ * that one may be wrong: the others are tried first from now on, and not the one that was connected to last.
+ */
+export function inVain(socket: Socket): void {
+  vains.get(socket)?.();
+}
+
+/** What is said of one socket is of the other, too: TLS over TCP. */
+export function sameWay(tls: Socket, tcp: Socket): void {
+  const vain = vains.get(tcp);
+  if (vain !== undefined) vains.set(tls, vain);
+}
+
 /**
  * @returns a connected socket
  * @throws NameError, or the system's error; nothing is left open then. "stopped" if the signal was given
@@ -44,7 +61,10 @@ export async function dial(
     const race = new Race(addresses.slice(0, mostAddresses), port, clock);
     try {
       const { socket, address } = await Promise.race([race.won, stopped.promise]);
-      if (address !== host) names.worked(host, port, address);
+      if (address !== host) {
+        names.worked(host, port, address);
+        vains.set(socket, () => names.vain(host, port, address));
+      }
       return socket;
     } catch (error) {
       // The signal and the connection may have come in the same turn.

@@ -59,6 +59,8 @@ export class Names {
   readonly #asking = new Map<string, Promise<readonly string[]>>();
   /** Addresses that were connected to last, by name and port: not every port is there on each of them. */
   readonly #good = new Map<string, string>();
+  /** Name, port and address of what came to nothing once it was connected: in the order in which that was. */
+  readonly #vain = new Map<string, true>();
   /** The system's lookups, one at a time: each may hold a thread for a minute. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -67,7 +69,7 @@ export class Names {
   }
 
   /**
-   * Addresses of a name, the one that was connected to last first. A lookup without an answer takes as
+   * Addresses of a name, the one that was connected to last first, those that were {@link vain} last. A lookup without an answer takes as
    * long as {@link lookupMs}: the caller has a deadline of its own.
    * @param host a name or an address @param port that is to be connected to @throws NameError
    */
@@ -76,14 +78,20 @@ export class Names {
     const name = asciiHost(host).toLowerCase();
     const good = this.#good.get(`${host} ${port}`);
     const found = await this.#find(name);
-    return good !== undefined && found.includes(good)
-      ? [good, ...found.filter((one) => one !== good)]
-      : found;
+    const vain = [...this.#vain.keys()];
+    const rank = (one: string) => (one === good ? -2 : vain.indexOf(`${host} ${port} ${one}`));
+    return found.toSorted((a, b) => rank(a) - rank(b));
   }
 
   /** A connection was made to this address of the name. */
   worked(host: string, port: number, address: string): void {
     bounded(this.#good, `${host} ${port}`, address);
+  }
+
+  /** What answers there is not what was wanted, or does not answer: other addresses of the name come first. */
+  vain(host: string, port: number, address: string): void {
+    if (this.#good.get(`${host} ${port}`) === address) this.#good.delete(`${host} ${port}`);
+    bounded(this.#vain, `${host} ${port} ${address}`, true);
   }
 
   /** The address that was connected to last; the host itself if there is none. */

@@ -2,6 +2,7 @@
 import type { TLSSocket } from "node:tls";
 import { type Clock, within } from "../../base/clock.ts";
 import { dial } from "../net/dial.ts";
+import type { Names } from "../net/lookup.ts";
 import type { clientTls } from "./options.ts";
 import { secure } from "./secure.ts";
 
@@ -16,6 +17,8 @@ export interface TlsDial {
   readonly late?: string;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
+  /** Default: the machine's. */
+  readonly names?: Names;
 }
 
 /**
@@ -23,12 +26,13 @@ export interface TlsDial {
  * @throws what the system, OpenSSL or `tls` says; nothing is left open then. "stopped" if the signal was given
  */
 export async function dialTls(to: TlsDial): Promise<TLSSocket> {
-  const { host, port, tls, withinMs, clock, signal } = to;
+  const { host, port, tls, withinMs, clock, signal, names } = to;
   const over = new AbortController();
   const stop = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
   const open = async () => {
     const options = tls();
-    return secure(await dial({ host, port }, { clock, signal: stop }), options, stop);
+    const how = { clock, signal: stop, ...(names && { names }) };
+    return secure(await dial({ host, port }, how), options, stop);
   };
   const opening = open();
   const late = () => new Error(to.late ?? `no connection within ${withinMs} ms`);

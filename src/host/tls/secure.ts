@@ -1,6 +1,7 @@
 /** TLS over a TCP connection that is there. */
 import type { Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { inVain, sameWay } from "../net/dial.ts";
 import type { clientTls } from "./options.ts";
 
 /**
@@ -31,8 +32,10 @@ export async function secure(
       secured.once("error", reject);
       secured.once("close", () => reject(new Error("connection closed")));
     });
+    sameWay(secured, socket);
     return secured;
   } catch (error) {
+    inVain(socket);
     secured.destroy();
     throw error;
   } finally {

@@ -14,6 +14,7 @@ import {
   reconnecting,
 } from "../../host/life/reconnecting.ts";
 import { kmWaits } from "../../host/life/waits.ts";
+import { inVain } from "../../host/net/dial.ts";
 import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
 import { reasonOfCode } from "../../host/tls/reason.ts";
 import { trustOf } from "../../host/tls/trust.ts";
@@ -123,6 +124,7 @@ export class CkLink {
     try {
       await this.#greet(session, binding === "grpc" || socket.alpnProtocol === alpn, ended.promise);
     } catch (error) {
+      inVain(socket);
       session.end(error as Fault);
       throw error;
     } finally {

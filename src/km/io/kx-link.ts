@@ -16,6 +16,7 @@ import {
   reconnecting,
 } from "../../host/life/reconnecting.ts";
 import { kmWaits } from "../../host/life/waits.ts";
+import { inVain } from "../../host/net/dial.ts";
 import { trustOf } from "../../host/tls/trust.ts";
 import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
 import { type KxVersion, size, versionOf } from "../../wire/kx/names.ts";
@@ -195,7 +196,12 @@ export class KxLink {
     try {
       const { versions } = this.#options;
       const socket = await dialKx({ ...to, peerName, versions }, tls(), this.#clock, signal);
-      return await this.#greet(socket, signal);
+      try {
+        return await this.#greet(socket, signal);
+      } catch (error) {
+        inVain(socket);
+        throw error;
+      }
     } catch (error) {
       if (error instanceof Fault && error.code !== "stopped") this.count(error);
       throw error;

@@ -5,7 +5,7 @@ import { connect as connectTls, createSecureContext, type SecureContext } from "
 import { type Clock, within } from "../../base/clock.ts";
 import type { Duration } from "../../base/duration.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
-import { dial } from "../../host/net/dial.ts";
+import { dial, inVain } from "../../host/net/dial.ts";
 import { unusableReason } from "../../host/tls/credentials.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import type { TlsPeer } from "../../host/tls/peer.ts";
@@ -138,6 +138,7 @@ class Opening {
       });
       return socket;
     } catch (error) {
+      inVain(tcp);
       this.refused = Boolean(socket.authorizationError);
       socket.destroy();
       throw error;

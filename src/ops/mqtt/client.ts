@@ -58,6 +58,8 @@ function clientOptions(options: ClientOptions, connectTimeout: number): IClientO
 export interface BeginCallbacks {
   /** The broker's name was found. */
   readonly onAddresses?: () => void;
+  /** It is connected, by TLS where that is asked for. */
+  readonly onSocket?: (socket: Socket) => void;
   /** A message was longer than {@link longestPacket}, and was left out. Must not throw. */
   readonly onSkipped?: (message: Skipped) => void;
 }
@@ -74,7 +76,7 @@ export async function beginMqtt(
   connectTimeout: number,
   clock: Clock,
   signal: AbortSignal,
-  { onAddresses = () => {}, onSkipped = () => {} }: BeginCallbacks = {},
+  { onAddresses = () => {}, onSocket = () => {}, onSkipped = () => {} }: BeginCallbacks = {},
 ): Promise<MqttClient> {
   const place = brokerPlace(options.url);
   const tls = place.secure ? clientTls(options, place.host, () => clock.wall()) : undefined;
@@ -86,6 +88,7 @@ export async function beginMqtt(
     socket.destroy();
     throw new Error("stopped");
   }
+  onSocket(socket);
   const stream = new SievedStream(socket, longestPacket, onSkipped);
   return new mqtt.MqttClient(() => stream, clientOptions(options, connectTimeout));
 }

@@ -2,10 +2,12 @@
  * One connection to the MQTT broker, used once. mqtt.js keeps no message for us and never
  * reconnects: its store is unbounded, and what it replays can be lost with the connection.
  */
+import type { Socket } from "node:net";
 import type { IConnackPacket, MqttClient } from "mqtt";
 import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { inVain } from "../../host/net/dial.ts";
 import { peerOf } from "../../host/tls/peer.ts";
 import {
   beginMqtt,
@@ -137,10 +139,15 @@ export class MqttSession {
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     let client: MqttClient | undefined;
+    let socket: Socket | undefined;
+    const onSocket = (connected: Socket) => {
+      socket = connected;
+    };
     try {
       const onSkipped = skippedTeller(options);
       const begun = beginMqtt(options, connectTimeout, clock, over.signal, {
         onAddresses,
+        onSocket,
         onSkipped,
       });
       client = await begun.catch((error) => {
@@ -157,6 +164,7 @@ export class MqttSession {
       checkLimits(connack, url);
       return new MqttSession(client, options, connack);
     } catch (error) {
+      if (socket !== undefined) inVain(socket);
       client?.end(true);
       client?.stream.destroy();
       throw error;
