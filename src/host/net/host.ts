@@ -83,9 +83,12 @@ export function brokerProblem(text: string): string | undefined {
   }
   if (port !== undefined && !isPort(port)) return `${broker}, PORT from 1 to 65535`;
   const inner = host.replace(/^\[|\]$/g, "");
-  if (host.startsWith("[") && (isIP(inner) !== 6 || inner.includes("%"))) {
+  if (host.startsWith("[") && isIP(inner) !== 6) {
     return `${broker}; in brackets stands an address of IPv6`;
   }
+  // As RFC 6874 has it in URLs: it would be an interface called 25eth0.
+  if (inner.includes("%25"))
+    return `${broker}; an interface stands as in [fe80::1%eth0], without 25`;
   const wrong = peerProblem(inner);
   return wrong && `${broker}: ${wrong.replace(/^expected/, "HOST is")}`;
 }

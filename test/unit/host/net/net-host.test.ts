@@ -83,6 +83,7 @@ const places = {
   "mqtts://[::1]:8883": { secure: true, host: "::1", port: 8883 },
   "mqtts://broker.example": { secure: true, host: "broker.example", port: 8883 },
   "mqtt://192.0.2.7:1884": { secure: false, host: "192.0.2.7", port: 1884 },
+  "mqtts://[fe80::1%eth0]:1883": { secure: true, host: "fe80::1%eth0", port: 1883 },
   "mqtt://brüder.example": { secure: false, host: "xn--brder-lva.example", port: 1883 },
 };
 for (const [url, place] of Object.entries(places)) {
@@ -106,6 +107,9 @@ const nowhere = [
   "mqtts://[broker.example]:8883",
   "mqtts://[::1",
   "mqtts://[]:8883",
+  "mqtts://[fe80::1]:8883",
+  "mqtts://[fe80::1%25eth0]:8883",
+  "mqtts://fe80::1%eth0",
   "mqtts://user:secret@broker.example",
   "mqtts://",
   "mqtts:///x",
