@@ -21,7 +21,7 @@ import { useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
-import type { Request, Shortage } from "../supply/request.ts";
+import { always, type IsWanted, type Request, type Shortage } from "../supply/request.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
 import { type Found, setOfKeys } from "./found.ts";
@@ -30,6 +30,7 @@ import { noSession } from "./no-session.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeliveringLink } from "./proactive.ts";
+import { noKeys } from "./shortages.ts";
 import type { Application, ApplicationTable } from "./table.ts";
 
 /** A link, as far as keys for applications concern it. */
@@ -121,13 +122,6 @@ export interface KeyStatus {
   readonly max_SAE_ID_count: number;
 }
 
-const shortages: Readonly<Record<Shortage, { message: string; retryAfter: number }>> = {
-  away: { message: "the KME of the other SAE cannot be reached", retryAfter: 1 },
-  stock: { message: "not enough keys are stored", retryAfter: 1 },
-  refused: { message: "the KME of the other SAE refused the keys", retryAfter: 5 },
-  late: { message: "the KME of the other SAE did not answer in time", retryAfter: 1 },
-};
-
 /** What was asked and what came of it, of an application with others. */
 export interface PairCounts {
   /** KM ID at the other end of the link whose keys they are. */
@@ -150,6 +144,7 @@ interface Asked {
   readonly slave: string;
   /** Monotonic, ms. */
   readonly deadline: number;
+  readonly isWanted: IsWanted;
 }
 
 /** Pairs that are counted apart. */
@@ -216,7 +211,13 @@ export class ApplicationKeys {
   }
 
   /** "Get key" (§5.2). @param done once */
-  give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
+  give(
+    caller: Application,
+    slaveId: string,
+    request: KeyRequest,
+    done: Grant,
+    isWanted = always,
+  ): void {
     const { session, now, answerTimeout } = this.#options;
     const slaves = [slaveId, ...request.additional];
     const { link, use } = this.#set(caller, slaves);
@@ -226,6 +227,7 @@ export class ApplicationKeys {
     const asked: Asked = {
       ...{ caller, link, use, request, count: this.#count(use, link), slave: slaveId },
       deadline: now() + answerTimeout,
+      isWanted,
     };
     if (request.session !== undefined) {
       this.#inSession.check(asked);
@@ -240,7 +242,7 @@ export class ApplicationKeys {
   }
 
   #give(asked: Asked, done: Grant): void {
-    const { caller, link, use, request, count, deadline } = asked;
+    const { caller, link, use, request, count, deadline, isWanted } = asked;
     const { now, pickUp } = this.#options;
     const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
     if (wait > 0) {
@@ -252,7 +254,7 @@ export class ApplicationKeys {
     const agreed = link.isSamePolicy === false;
     const only = { ...(otpOnly && { otpOnly }), ...(agreed && { agreed }) };
     const length = request.size / 8;
-    const wanted = { use, keys: request.number, length, pickUp, deadline, ...only };
+    const wanted = { use, keys: request.number, length, pickUp, deadline, isWanted, ...only };
     const amount = { keys: request.number, bits: request.number * request.size };
     const held = this.#outstanding.hold(link, caller, amount, now());
     if (typeof held === "string") {
@@ -269,8 +271,7 @@ export class ApplicationKeys {
     this.#inTurn(caller, count, answered, (end) => {
       this.#request(link, wanted, (result) => {
         if (typeof result !== "string") return end({ link: link.name, uses: result, level });
-        const { message, retryAfter } = shortages[result];
-        end(new EtsiRefusal(503, message, [], retryAfter));
+        end(noKeys(result));
       });
       this.#prepared.fill(link);
     });
@@ -310,7 +311,13 @@ export class ApplicationKeys {
   }
 
   /** "Get key with key IDs" (§5.3): all of them, or nothing changes. @param ids 32 hexadecimal digits each */
-  take(caller: Application, masterId: string, ids: readonly string[], done: Grant): void {
+  take(
+    caller: Application,
+    masterId: string,
+    ids: readonly string[],
+    done: Grant,
+    isWanted = always,
+  ): void {
     const { now } = this.#options;
     const { slave: master, link } = this.#partner(caller, masterId);
     const count = this.#count(useOf([master.id, caller.id]), link);
@@ -319,7 +326,7 @@ export class ApplicationKeys {
     this.#inTurn(caller, count, done, (end) => {
       const look = () => {
         const found = setOfKeys(link.core.books.uses, ids, master.id, caller.id);
-        if (typeof found === "object") this.#fetch(link, found, ids, deadline, end);
+        if (typeof found === "object") this.#fetch(link, found, ids, { deadline, isWanted }, end);
         else if (found === "soon" && now() < until) this.#options.after(againMs, look);
         else if (found === "soon") {
           end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
@@ -335,7 +342,7 @@ export class ApplicationKeys {
     link: KeyLink,
     { use, slave }: Found,
     ids: readonly string[],
-    deadline: number,
+    asked: Pick<Asked, "deadline" | "isWanted">,
     end: Grant,
   ): void {
     const fetched = (result: readonly Use[] | "unknown" | "late") => {
@@ -345,10 +352,9 @@ export class ApplicationKeys {
         const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
         return end(badRequest(text.notFound, details));
       }
-      const { message, retryAfter } = shortages[link.core.phase === "ready" ? "late" : "away"];
-      end(new EtsiRefusal(503, message, [], retryAfter));
+      end(noKeys(link.core.phase === "ready" ? "late" : "away"));
     };
-    link.core.peer.take(use, ids, deadline, fetched, slave);
+    link.core.peer.take(use, ids, asked.deadline, fetched, slave, asked.isWanted);
   }
 
   #inTurn(caller: Application, count: PairCounts, done: Grant, work: (end: Grant) => void): void {

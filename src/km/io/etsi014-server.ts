@@ -232,18 +232,18 @@ export class Etsi014Server {
 
   #give(call: Call, slave: string, wanted: KeyRequest): void {
     this.#once(call, ["enc_keys", slave, wanted], () => {
-      this.#options.keys.give(call.caller, slave, wanted, (result) => {
+      const done = (result: Granted | EtsiRefusal) => {
         const met = result instanceof EtsiRefusal || meets(result.level, wanted.wish);
         this.#answer(call, result, wanted.unhandled || !met);
-      });
+      };
+      this.#options.keys.give(call.caller, slave, wanted, done, isWanted(call));
     });
   }
 
   #take(call: Call, master: string, ids: readonly string[]): void {
     this.#once(call, ["dec_keys", master, ids], () => {
-      this.#options.keys.take(call.caller, master, ids, (result) => {
-        this.#answer(call, result, false);
-      });
+      const done = (result: Granted | EtsiRefusal) => this.#answer(call, result, false);
+      this.#options.keys.take(call.caller, master, ids, done, isWanted(call));
     });
   }
 
@@ -339,6 +339,11 @@ export class Etsi014Server {
     };
     send(response, status, refusal.body(), more);
   }
+}
+
+/** An answer under a name is kept for who asks again; another is for a client that is there. */
+function isWanted({ name, response }: Call): () => boolean {
+  return () => name !== undefined || !isGone(response);
 }
 
 /** Who pays for what is refused: applications behind one address do not pay for each other. */

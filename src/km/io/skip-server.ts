@@ -202,7 +202,10 @@ export class SkipServer {
     const partner = partnerOf(application, wanted.remote, table());
     if (partner === undefined) throw unknownSystem();
     const done = (result: Granted | EtsiRefusal) => this.#answer(response, caller, result);
-    if (wanted.kind === "key") return keys.take(application, partner.id, [wanted.id], done);
+    const isWanted = () => !isGone(response);
+    if (wanted.kind === "key") {
+      return keys.take(application, partner.id, [wanted.id], done, isWanted);
+    }
     const size: KeyRequest = {
       number: 1,
       size: wanted.bits,
@@ -211,7 +214,7 @@ export class SkipServer {
       wish: "any",
       unhandled: false,
     };
-    keys.give(application, partner.id, size, done);
+    keys.give(application, partner.id, size, done, isWanted);
   }
 
   /** The key is the caller's, durably: read, written into the answer, and not needed any more. */

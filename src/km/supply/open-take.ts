@@ -1,6 +1,7 @@
 /** Questions of applications for keys that were offered to them, until the owner has answered for all of their keys. Pure. */
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
+import type { IsWanted } from "./request.ts";
 
 export interface OpenTake {
   readonly uses: readonly Use[];
@@ -9,6 +10,7 @@ export interface OpenTake {
   /** IDs that the owner has not answered for. */
   readonly left: Set<string>;
   readonly deadline: number;
+  readonly isWanted: IsWanted;
   readonly done: (result: readonly Use[] | "unknown" | "late") => void;
 }
 
@@ -30,6 +32,11 @@ export class OpenTakes {
   /** The question of this slave that the key is part of. */
   of(id: string, slave: number): OpenTake | undefined {
     return this.#open.get(placeOf(id, slave));
+  }
+
+  /** Questions of this slave about these keys whose answer is not heard any more. */
+  unheard(ids: readonly string[], slave: number): Iterable<OpenTake> {
+    return new Set(ids.flatMap((id) => this.of(id, slave) ?? []).filter((one) => !one.isWanted()));
   }
 
   /** Each once. */

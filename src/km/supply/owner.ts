@@ -66,6 +66,7 @@ export class Owner {
    */
   request(request: Request, done: (result: Use[] | Shortage) => void): void {
     if (!this.#context.ready) return done("away");
+    if (request.isWanted?.() === false) return done("late");
     const uses = request.agreed ? undefined : this.#preOffered(request);
     if (uses !== undefined) return this.#assign(uses, request, done);
     const { keys, length, pickUp, deadline } = request;
@@ -177,6 +178,8 @@ export class Owner {
       if (reason) this.#context.tell({ type: "refused", reason, keys: refused.length });
       return this.#giveUp(pending, "refused");
     }
+    // Else the key is supplied to no application, and held for it until it expires.
+    if (pending.request?.isWanted?.() === false) return this.#giveUp(pending, "late");
     part.isBound = true;
     if (!pending.parts.every(({ isBound }) => isBound)) return;
     this.#forget(pending);

@@ -16,7 +16,8 @@ import { areBound, areFree, isTwice, offeredUses, singleKeys, whyNot } from "./o
 import { type OpenTake, OpenTakes } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
-import { isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
+import { isPromised, keepPromised, promise, promisedKeys, promisedTo } from "./promised.ts";
+import { always } from "./request.ts";
 import { voidUnbound } from "./void-unbound.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -156,6 +157,7 @@ export class Peer {
     deadline: number,
     done: OpenTake["done"],
     slave = 0,
+    isWanted = always,
   ): void {
     const uses: Use[] = [];
     const now = this.#context.now();
@@ -174,13 +176,16 @@ export class Peer {
       }
       uses.push(use);
     }
-    // It asks twice at once, or no longer waits for the first answer: the key is not gone.
+    // Before it is its own: a key for an answer that is not heard is lost.
+    if (!isWanted()) return done("late");
+    for (const open of this.#open.unheard(ids, slave)) this.#fail(open, "late");
+    // It asks twice at once: the key is not gone.
     if (ids.some((id) => this.#open.of(id, slave) !== undefined)) return done("late");
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local")
       return this.#compared ? this.#hand(uses, slave, done) : done("late");
     if (!this.#isAnswerable(uses, slave)) return done("late");
-    const open: OpenTake = { uses, slave, left: new Set(), deadline, done };
+    const open: OpenTake = { uses, slave, left: new Set(), deadline, isWanted, done };
     this.#open.begin(open);
     this.#goOn(open);
   }
@@ -195,11 +200,7 @@ export class Peer {
 
   /** Keys that their application has not been given, and that the owner counts as taken, or may: with this process they are lost. */
   get inDoubt(): number {
-    let keys = this.#open.unanswered;
-    for (const use of this.#context.books.uses.values()) {
-      if (!use.owner && use.state === "B") keys += [...promisedTo(use)].length;
-    }
-    return keys;
+    return this.#open.unanswered + promisedKeys(this.#context.books.uses.values());
   }
 
   /** The owner is there, and what it answers can be handed on; or it has answered for all of them. */
@@ -234,6 +235,7 @@ export class Peer {
 
   /** All of its keys end together, so that all of their bytes are there. */
   #finishTake(open: OpenTake): void {
+    if (!open.isWanted()) return this.#fail(open, "late");
     this.#open.end(open);
     this.#hand(open.uses, open.slave, open.done);
   }

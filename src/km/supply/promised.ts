@@ -20,6 +20,13 @@ export function keepPromised(use: Use, had: number): void {
   if (use.promised !== undefined) use.promised &= had;
 }
 
+/** Of keys that are bound here, those that are promised, each as often as it is. */
+export function promisedKeys(uses: Iterable<Use>): number {
+  let keys = 0;
+  for (const use of uses) if (!use.owner && use.state === "B") keys += [...promisedTo(use)].length;
+  return keys;
+}
+
 /** Slaves that it is promised to, the first first. */
 export function* promisedTo(use: Use): Generator<number> {
   for (let slave = 0; slave < slavesOf(use.request); slave++) {

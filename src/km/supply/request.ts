@@ -3,6 +3,14 @@
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
 
+/**
+ * Whether its answer can still be heard: false from when its application has gone away. It asks again, and what is not given
+ * by then is there for that question.
+ */
+export type IsWanted = () => boolean;
+
+export const always: IsWanted = () => true;
+
 /** One question of one application. */
 export interface Request {
   /** The set of applications, in a form that is the same at both KMs. */
@@ -18,4 +26,6 @@ export interface Request {
   readonly otpOnly?: boolean;
   /** The other KM is asked first whether this set may have keys: none that is prepared is good for that. */
   readonly agreed?: boolean;
+  /** Default: always. */
+  readonly isWanted?: IsWanted;
 }

@@ -11,7 +11,7 @@ import {
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
 import { useOf } from "../../../../src/km/store/sae-set.ts";
 import { noOffer, type Use } from "../../../../src/km/store/shapes.ts";
-import type { Request, Shortage } from "../../../../src/km/supply/request.ts";
+import { always, type Request, type Shortage } from "../../../../src/km/supply/request.ts";
 import type { KeyRequest } from "../../../../src/wire/etsi014/key-request.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 import { ManualClock } from "../../../clock.ts";
@@ -190,6 +190,7 @@ test("keys are asked for as the request has it, and granted", (t) => {
     length: 64,
     pickUp: 60,
     deadline: 1_000,
+    isWanted: always,
   });
   const uses = [use(1), use(2)];
   answer(uses);

@@ -1,0 +1,15 @@
+/** What an application is told when the link has no keys for it now. Pure. */
+import { EtsiRefusal } from "../../wire/etsi014/refusal.ts";
+import type { Shortage } from "../supply/request.ts";
+
+const shortages: Readonly<Record<Shortage, { message: string; retryAfter: number }>> = {
+  away: { message: "the KME of the other SAE cannot be reached", retryAfter: 1 },
+  stock: { message: "not enough keys are stored", retryAfter: 1 },
+  refused: { message: "the KME of the other SAE refused the keys", retryAfter: 5 },
+  late: { message: "the KME of the other SAE did not answer in time", retryAfter: 1 },
+};
+
+export function noKeys(why: Shortage): EtsiRefusal {
+  const { message, retryAfter } = shortages[why];
+  return new EtsiRefusal(503, message, [], retryAfter);
+}
