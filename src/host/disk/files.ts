@@ -2,6 +2,7 @@
  * The file access of everything that must survive a power cut, behind one small interface, so that
  * tests can fail or cut any operation of it.
  */
+import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { makeFolders } from "./folders.ts";
@@ -49,8 +50,49 @@ export interface FileSystem {
   syncFolder(path: string): Promise<void>;
 }
 
+const {
+  O_APPEND,
+  O_CREAT,
+  O_EXCL,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_SYNC,
+  O_TRUNC,
+  O_WRONLY,
+} = constants;
+const numbers: Readonly<Record<string, number>> = {
+  r: O_RDONLY,
+  "r+": O_RDWR,
+  [durableWrites]: O_RDWR | O_SYNC,
+  a: O_WRONLY | O_CREAT | O_APPEND,
+  w: O_WRONLY | O_CREAT | O_TRUNC,
+  wx: O_WRONLY | O_CREAT | O_EXCL,
+  "wx+": O_RDWR | O_CREAT | O_EXCL,
+};
+
+/**
+ * A pipe or a device in place of a file is refused: to open a pipe waits for its other end, in a thread that nothing
+ * ends, and a device takes what is written without keeping it.
+ */
+async function openFile(path: string, flags: string, mode: number): Promise<fs.FileHandle> {
+  const number = numbers[flags];
+  if (number === undefined) throw new RangeError(`no such flags: ${flags}`);
+  const file = await fs.open(path, number | O_NONBLOCK | O_NOCTTY, mode);
+  try {
+    const stats = await file.stat();
+    // What a folder is good for it says itself.
+    if (stats.isFile() || stats.isDirectory()) return file;
+    throw Object.assign(new Error("it is a pipe or a device"), { code: "ENOTFILE" });
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 export const diskFiles: FileSystem = {
-  open: (path, flags, mode) => fs.open(path, flags, mode),
+  open: openFile,
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { force: true }),
   list: (path) => fs.readdir(path),
@@ -67,13 +109,16 @@ export const diskFiles: FileSystem = {
   },
 };
 
-/** @throws a system error, but for a file that is not there */
+/** Whether something has this name. @throws a system error */
 export async function exists(files: FileSystem, path: string): Promise<boolean> {
   try {
     await (await files.open(path, "r", 0)).close();
     return true;
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
+    const code = errorCode(error);
+    if (code === "ENOENT") return false;
+    // What it is, opening it to be read says by its name.
+    if (code === "ENOTFILE") return true;
     throw error;
   }
 }

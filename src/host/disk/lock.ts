@@ -24,14 +24,16 @@ const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** @throws Fault `state.locked` if another process has it, `state.io` */
 export async function lockFolder(folder: string): Promise<FolderLock> {
+  let file = folder;
   try {
     const { dev, ino, uid, gid } = await stat(folder, { bigint: true });
     const release = await lockName(`qkd-node/${dev}/${ino}`);
     try {
-      const file = await lockFile(`${folder}/lock`, Number(uid), Number(gid));
+      file = `${folder}/lock`;
+      const db = await lockFile(file, Number(uid), Number(gid));
       return {
         release: () => {
-          file?.close();
+          db?.close();
           release();
         },
       };
@@ -44,7 +46,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     if (isTaken(error)) {
       throw new Fault("state.locked", "another process uses the state folder", { folder });
     }
-    throw new Fault("state.io", "cannot lock the state folder", { folder, code });
+    throw new Fault("state.io", "cannot lock the state folder", { file, code });
   }
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { lockFolder } from "../../../../src/host/disk/lock.ts";
+import { makeFifo } from "../../../emulator/fifo.ts";
 
 test("a process that sees no socket of this one is kept out by the file, and its end frees it", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "qkd-lock-"));
@@ -40,4 +41,10 @@ test("a folder that is not there, or whose lock is no file, is told", async (t) 
   await t.throwsAsync(lockFolder(join(folder, "none")), { code: "state.io" });
   await mkdir(join(folder, "lock"));
   await t.throwsAsync(lockFolder(folder), { code: "state.io" });
+  await rm(join(folder, "lock"), { recursive: true });
+  makeFifo(join(folder, "lock"));
+  t.like(await t.throwsAsync(lockFolder(folder)), {
+    code: "state.io",
+    facts: { file: join(folder, "lock"), code: "ENXIO" },
+  });
 });
