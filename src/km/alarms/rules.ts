@@ -92,7 +92,8 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     const { low_bits = littleBits, failing_since, last_failure: last } = pair;
     const little = link.stock_bits + link.peer_stock_bits < low_bits;
     const fails = failing_since !== undefined && little && link.session === "ready";
-    const detail = last && `${last.failure} at ${last.at}, by way of ${last.route.join(", ")}`;
+    const detail =
+      last && `${last.failure} at ${last.at}, by way of ${last.route.join(", ") || "no route"}`;
     this.signal("relay_fails", link.name, fails ? "major" : "cleared", moment, detail);
   }
 

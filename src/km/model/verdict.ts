@@ -140,7 +140,11 @@ function relayVerdict(
   if (hasStock) return undefined;
   if (last === undefined) return waiting("no_stock", "No key has come by relay yet");
   const text = `Keys are not relayed: ${last.at} says "${last.failure}"`;
-  return attention("relay_fails", text, `look at ${last.at}, by way of ${last.route.join(", ")}`);
+  return attention(
+    "relay_fails",
+    text,
+    `look at ${last.at}, by way of ${last.route.join(", ") || "no route"}`,
+  );
 }
 
 function majorVerdict(

@@ -181,8 +181,10 @@ export class RelayPair {
     // Relays that failed before have burnt the pads, perhaps: why they did is what has to be mended.
     if (this.failingSince !== undefined) return;
     this.failingSince = wall();
-    const [route = []] = this.ways.list(now());
-    this.lastFailure = { failure: "stock", at: me, route, wall: wall() };
+    const [route] = this.ways.list(now());
+    // Of a link that is reserved the routes of the configuration are none.
+    const failure = route === undefined ? "route" : "stock";
+    this.lastFailure = { failure, at: me, route: route ?? [], wall: wall() };
   }
 
   #settle(end: RelayEnd, length: number): void {

@@ -82,7 +82,8 @@ function relayGroups(link, { passed }) {
             ["Attempts that failed", count(of.failed)],
             [
               "Failed last",
-              last && `at ${last.at}, ${words(last.failure)}, by ${last.route.join(", ")}`,
+              last &&
+                `at ${last.at}, ${words(last.failure)}, by ${last.route.join(", ") || "no route"}`,
             ],
           ]),
         ];

@@ -13,8 +13,16 @@ const policy: PairPolicy = {
   batch: 1_000,
 };
 
-/** A pair whose relays end as a test says. @param pads bytes with each of both neighbours */
-function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
+/**
+ * A pair whose relays end as a test says.
+ * @param pads bytes with each of both neighbours
+ * @param reserved neighbours whose link is reserved
+ */
+function pairOf(
+  pads: Record<string, number>,
+  more: Partial<PairPolicy> = {},
+  reserved: readonly string[] = [],
+) {
   const begun: ((end: RelayEnd) => void)[] = [];
   const lengths: number[] = [];
   const wants: string[] = [];
@@ -29,6 +37,7 @@ function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
       begun.push(done);
       lengths.push(length);
     },
+    isReserved: (peer) => reserved.includes(peer),
     pads: (peer) => pads[peer] ?? 0,
     wantPads: (peer) => wants.push(peer),
     now: () => now,
@@ -61,6 +70,13 @@ test("a pool without pads waits, and tells so; where AES may take their place it
   const aes = pairOf({}, { aes: true });
   aes.tick();
   t.is(aes.begun.length, 10);
+});
+
+test("a pool all of whose links are reserved lacks a route, and no pads", (t) => {
+  const { pair, begun, tick } = pairOf({ "km-b": 9_000, "km-x": 9_000 }, {}, ["km-b", "km-x"]);
+  tick();
+  t.is(begun.length, 0);
+  t.like(pair.lastFailure, { failure: "route", at: "km-a", route: [] });
 });
 
 test("since when nothing comes is over with the first that does", (t) => {
