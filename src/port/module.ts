@@ -23,7 +23,7 @@ export type ModuleRole = "alice" | "bob";
 
 /** Who answered, as the module tells it. */
 export interface ModuleIdentity {
-  /** QKD module ID, 1-128 characters (Kq-1 Table 1). */
+  /** QKD module ID, 1-128 characters (Kq-1 Table 1). Neither ID has control characters: the node would not serve it. */
   readonly moduleId: string;
   /** ID of the matching module at the other end; empty if the module does not know it. */
   readonly matchingModuleId: string;

@@ -28,6 +28,10 @@ export function checkIdentity(
   source: string,
 ): string {
   const { moduleId, matchingModuleId: told } = identity;
+  // The ledger keeps the two with a NUL between: it would read another pair than it wrote.
+  if (/\p{Cc}/u.test(moduleId + told)) {
+    throw new Fault("module.identity", "a module ID has control characters", { source });
+  }
   const wanted = expected.moduleId ?? expected.known?.moduleId;
   if (wanted !== undefined && moduleId !== wanted) {
     // Words of the port come from the module: the fact says which one answered.
