@@ -34,6 +34,8 @@ export interface IdFileOptions {
   readonly most: number;
   /** It cannot be written any more: nothing is settled from now on. */
   readonly onFailure: (fault: Fault) => void;
+  /** Does what needs room on the disk, once more if room can be made. Default: no room is made. */
+  readonly withRoom?: <T>(write: () => Promise<T>) => Promise<T>;
 }
 
 export interface OpenIdFile extends IdRecord {
@@ -136,7 +138,8 @@ class IdFile implements OpenIdFile {
     this.digests = Buffer.concat(found.map(({ digests }) => digests));
     const newest = found.at(-1);
     if (newest === undefined || newest.digests.length / digestBytes >= most) {
-      await this.#begin((newest?.number ?? 0) + 1);
+      const { withRoom = (write) => write() } = this.#options;
+      await withRoom(() => this.#begin((newest?.number ?? 0) + 1));
       return;
     }
     this.#number = newest.number;
@@ -223,12 +226,16 @@ class IdFile implements OpenIdFile {
   }
 
   async #write(pending: readonly Uint8Array[]): Promise<void> {
+    const { withRoom = (write) => write() } = this.#options;
     const all = Buffer.concat(pending);
     for (let at = 0; at < all.length; at += mostOfGroup * digestBytes) {
-      if (this.#count >= this.#options.most) await this.#begin(this.#number + 1);
+      if (this.#count >= this.#options.most) {
+        const next = this.#number + 1;
+        await withRoom(() => this.#begin(next));
+      }
       const digests = all.subarray(at, at + mostOfGroup * digestBytes);
       const group = groupOf(digests, this.#number);
-      await writeAll(this.#file as OpenFile, group, this.#end);
+      await withRoom(() => writeAll(this.#file as OpenFile, group, this.#end));
       this.#end += group.length;
       this.#count += digests.length / digestBytes;
     }

@@ -12,6 +12,7 @@ import type { IntakeModule } from "../acquisition/line.ts";
 import type { IntakeEvents } from "../acquisition/module-intake.ts";
 import { Wishes } from "../acquisition/wishes.ts";
 import type { KmTable, Kq1Table, ModuleConfig } from "../config/tables.ts";
+import type { Engine } from "../io/engine/engine.ts";
 import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
 import { digestsOfOthers, idFileName, type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
@@ -36,7 +37,7 @@ export interface SupplyTables {
 
 export interface IntakeParts {
   readonly config: SupplyTables;
-  readonly store: KeyStore;
+  readonly store: KeyStore & Pick<Engine, "withRoom">;
   /** Key of the digests of IDs, 16 bytes. */
   readonly idKey: Buffer;
   readonly events: IntakeEvents;
@@ -66,14 +67,16 @@ export class Supplies {
 
   /** Opens what is remembered of each module. @throws Fault `km_store.io`, `km_store.corrupt` */
   static async open(parts: IntakeParts): Promise<Supplies> {
-    const { config, idKey, onFailure } = parts;
+    const { config, store, idKey, onFailure } = parts;
     const mask = new IdMask(idKey);
     const folder = `${config.km.state_dir}/ids`;
     await diskFiles.makeFolder(folder);
     const files: OpenIdFile[] = [];
     const modules = [];
     const keyCheck = mask.check;
-    const common = { files: diskFiles, folder, keyCheck, most: rememberedIds, onFailure };
+    const most = rememberedIds;
+    const withRoom = <T>(write: () => Promise<T>) => store.withRoom(write);
+    const common = { files: diskFiles, folder, keyCheck, most, onFailure, withRoom };
     // Of modules that had another ID before, and of files by name, as they were once: what was confirmed must not come
     // in again (rule S1).
     const own = new Set(config.modules.map(({ module_id }) => idFileName(module_id)));

@@ -263,6 +263,11 @@ export class Engine implements KeyStore {
     this.#parts.onFailure(fault);
   }
 
+  /** Another file beside the store is written, any number of times: the reserve makes way for it, too. */
+  withRoom<T>(write: () => Promise<T>): Promise<T> {
+    return this.#parts.reserve.use(write);
+  }
+
   full(): Fullness {
     const { limitBytes, reserve } = this.#parts;
     if (this.#noRoom || !reserve.isThere) return "full";
