@@ -35,9 +35,12 @@ export class Reserve {
   readonly #clock: Clock;
   #isThere = false;
   #triedAt = Number.NEGATIVE_INFINITY;
-  /** How often it made way, and the last time that it does. */
+  /** How often room came back because the file, or the beginning of one, was removed. */
   #given = 0;
-  #giving: Promise<void> = Promise.resolve();
+  /** The file is being made, or removed. */
+  #change: Promise<void> | undefined;
+  /** The one that is being made is in the way of others. */
+  #isInTheWay = false;
 
   /** @param bytes how much is kept */
   constructor(files: FileSystem, folder: string, bytes: number, clock: Clock) {
@@ -53,15 +56,18 @@ export class Reserve {
 
   /** Makes the file if it is not there whole, unless that was tried lately. @throws a system error but a full disk's */
   async make(): Promise<void> {
-    if (this.#isThere || this.#clock.now() - this.#triedAt < retryMs) return;
+    if (this.#isThere || this.#clock.now() - this.#triedAt < retryMs) return this.#change;
     this.#triedAt = this.#clock.now();
-    try {
-      if ((await this.#size()) !== this.#bytes) await this.#write();
-      this.#isThere = true;
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      await this.#files.remove(this.#path);
-    }
+    this.#isInTheWay = false;
+    await this.#changing(async () => {
+      try {
+        if ((await this.#size()) !== this.#bytes) await this.#write();
+        this.#isThere = true;
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        await this.#remove();
+      }
+    });
   }
 
   async #size(): Promise<number | undefined> {
@@ -80,6 +86,7 @@ export class Reserve {
     const file = await this.#files.open(this.#path, "wx", 0o600);
     try {
       for (let at = 0; at < this.#bytes; at += piece) {
+        if (this.#isInTheWay) throw new Fault("km_store.full", "no room for a reserve");
         await writeAll(file, Buffer.alloc(Math.min(piece, this.#bytes - at)), at);
       }
       await file.datasync();
@@ -88,13 +95,29 @@ export class Reserve {
     }
   }
 
-  /** Does what needs room; when there is none, once more without the reserve. Several may at a time. */
+  async #remove(): Promise<void> {
+    await this.#files.remove(this.#path);
+    this.#given++;
+  }
+
+  #changing(change: () => Promise<void>): Promise<void> {
+    this.#change = change().finally(() => {
+      this.#change = undefined;
+    });
+    return this.#change;
+  }
+
+  /**
+   * Does what needs room; when there is none, once more without the reserve. Several may at a time, also while the
+   * reserve is made or removed: what is being made takes the last room, too.
+   */
   async use<T>(write: () => Promise<T>): Promise<T> {
     const before = this.#given;
     try {
       return await write();
     } catch (error) {
-      if (!isFull(error) || (!this.#isThere && this.#given === before)) throw error;
+      const mayGive = this.#isThere || this.#change !== undefined;
+      if (!isFull(error) || (!mayGive && this.#given === before)) throw error;
     }
     await this.#give();
     return await write();
@@ -102,12 +125,11 @@ export class Reserve {
 
   /** The file makes way, unless it did so a moment ago. */
   async #give(): Promise<void> {
-    if (this.#isThere) {
-      this.#isThere = false;
-      this.#given++;
-      this.#triedAt = this.#clock.now();
-      this.#giving = this.#files.remove(this.#path);
-    }
-    await this.#giving;
+    this.#isInTheWay = true;
+    while (this.#change !== undefined) await this.#change;
+    if (!this.#isThere) return;
+    this.#isThere = false;
+    this.#triedAt = this.#clock.now();
+    await this.#changing(() => this.#remove());
   }
 }
