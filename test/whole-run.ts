@@ -66,6 +66,7 @@ export const filesOfWholeRun: Readonly<Record<string, string>> = {
   "e2e/panel-shown": "e2e/panel, e2e/page",
   // States that few come upon.
   "e2e/site": "unit/scripts/site-cli, unit/ops/site",
+  "e2e/site-trial": "unit/ops/site/site-cuts",
   "e2e/km-restore": "unit/km/link",
   "e2e/km-support": "e2e/support",
   "e2e/km-records": "unit/km/records",

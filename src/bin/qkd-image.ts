@@ -13,6 +13,7 @@ import {
   isBlank,
   keepSite,
   revertSite,
+  revertUntried,
   type SiteHome,
   stageSite,
   switchSite,
@@ -28,7 +29,11 @@ const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
           copies a configuration from a stick, whatever is on it
   stage --in DIR --key FILE [--km-key FILE] [--image-keys FILE] [--turned]
           checks a configuration, and lays it beside the one in force
-  switch --name NAME | keep | revert
+  switch --name NAME
+          puts one in force that was laid down, on trial
+  keep    ends the trial: it stays
+  revert [--untried]
+          goes back to the one before; --untried: only from one that is on trial
   ports   those that the configuration in force opens to other machines
   allowance --config FILE --used FILE --sha256 HEX
           a manager's signed command on stdin: may an older version go in?
@@ -48,6 +53,7 @@ const options = {
   "image-keys": text,
   turned: { type: "boolean", default: false },
   name: text,
+  untried: { type: "boolean", default: false },
   home: { ...text, default: "/etc/qkd-node" },
   network: { ...text, default: "/etc/systemd/network" },
   gid: text,
@@ -124,6 +130,19 @@ function stage(values: Values): string | undefined {
   }
 }
 
+/** @returns why not @throws system errors */
+function revert(values: Values): string | undefined {
+  const where = whereOf(values);
+  if (!values.untried) return revertSite(where) ? undefined : "there is none to go back to";
+  if (revertUntried(where)) {
+    const again = isBlank(where)
+      ? "the machine has none again"
+      : "the one before is in force again";
+    process.stdout.write(`the site's configuration was on trial and not kept: ${again}\n`);
+  }
+  return undefined;
+}
+
 /** @returns why it is none @throws system errors */
 function allowance(values: Values): string | undefined {
   const files = { config: named(values, "config"), used: named(values, "used") };
@@ -174,7 +193,7 @@ function carryOut(command: string | undefined, values: Values): string | undefin
       keepSite(whereOf(values));
       return undefined;
     case "revert":
-      return revertSite(whereOf(values)) ? undefined : "there is none to go back to";
+      return revert(values);
     case "ports":
       process.stdout.write(`${openPorts(readFolder(join(values.home, "site"))).join(", ")}\n`);
       return undefined;

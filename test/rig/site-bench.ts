@@ -7,6 +7,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -23,6 +24,7 @@ import { programPath } from "./programs.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path("../../board/common/rootfs_overlay/usr/lib/qkd-image/site");
+const units = path("../../board/common/rootfs_overlay/usr/lib/systemd/system/");
 const signer = path("../../scripts/site.d/main.ts");
 const run = promisify(execFile);
 const idle = ["umount", "networkctl", "journalctl", "chgrp", "sync"];
@@ -40,6 +42,8 @@ export class SiteBench {
   readonly credentials = this.in("credentials");
   /** Without it the image's program is missing. */
   programThere = true;
+  /** A command of the image's program that fails once all of it but its last words to the disk is done. */
+  failing: string | undefined;
 
   constructor() {
     for (const folder of [
@@ -58,7 +62,13 @@ export class SiteBench {
     this.#program("bin/setpriv", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"');
     this.#program(
       "bin/systemctl",
-      `echo "$*" >>${this.in("did")}\ncase $1 in restart) [ ! -e ${this.in("broken")} ] ;; esac`,
+      [
+        `echo "$*" >>${this.in("did")}`,
+        "case $1 in restart) ;; *) exit 0 ;; esac",
+        // The script, which is in the midst of a trial then.
+        `[ ! -e ${this.in("cut")} ] || kill -KILL $PPID`,
+        `[ ! -e ${this.in("broken")} ]`,
+      ].join("\n"),
     );
     const text = readFileSync(script, "utf8")
       .replaceAll("/run/", `${this.in("run")}/`)
@@ -84,6 +94,43 @@ export class SiteBench {
   set broken(on: boolean) {
     if (on) writeFileSync(this.in("broken"), "");
     else rmSync(this.in("broken"), { force: true });
+  }
+
+  /** Whether what takes a configuration is killed once the new one is in force. */
+  set cut(on: boolean) {
+    if (on) writeFileSync(this.in("cut"), "");
+    else rmSync(this.in("cut"), { force: true });
+  }
+
+  /** The machine starts anew, as far as `qkd-untried.service` is concerned. @returns what is on the console */
+  async start(): Promise<string> {
+    rmSync(this.in("run/qkd-site-take"), { recursive: true, force: true });
+    return this.startUnit("qkd-untried.service");
+  }
+
+  /** What systemd does with the unit of the image, if its conditions hold. @returns what it says */
+  async startUnit(name: string): Promise<string> {
+    const unit = readFileSync(join(units, name), "utf8");
+    const here = (file = "") => this.in(file.slice(1));
+    const link = here(/^ConditionPathIsSymbolicLink=(.*)$/m.exec(unit)?.[1]);
+    const no = here(/^ConditionPathExists=!(.*)$/m.exec(unit)?.[1]);
+    if (!lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() || existsSync(no)) return "";
+    const command = /^ExecStart=\/usr\/lib\/qkd-node\/bin\/qkd-image (.*)$/m.exec(unit)?.[1];
+    const args = [...(command ?? "").split(" "), "--home", this.home, "--network", this.network];
+    return (await run(programPath("qkd-image"), args)).stdout;
+  }
+
+  /** What systemd runs at the end of `qkd-site-take.service`, however that ended. */
+  async settle(): Promise<void> {
+    const unit = readFileSync(join(units, "qkd-site-take.service"), "utf8");
+    const word = /^ExecStopPost=\/usr\/lib\/qkd-image\/site (\w+)$/m.exec(unit)?.[1];
+    await run("sh", [this.in("site"), word ?? ""], { env: this.#env });
+  }
+
+  /** What the script left to be told to the stick; undefined: nothing. */
+  get result(): string | undefined {
+    const file = this.in("run/qkd-site-take/result");
+    return existsSync(file) ? readFileSync(file, "utf8") : undefined;
   }
 
   /** Turns the panel's key to maintenance, or back. */
@@ -130,13 +177,11 @@ export class SiteBench {
     const image = this.in("lib/qkd-image");
     rmSync(image, { force: true });
     if (this.programThere) {
-      this.#program("lib/qkd-image", `exec ${programPath("qkd-image")} "$@"`);
+      const program = `${programPath("qkd-image")} "$@"`;
+      const failing = `[ "$1" != "${this.failing}" ] || { ${program}; echo EIO; exit 1; }`;
+      this.#program("lib/qkd-image", `${failing}\nexec ${program}`);
     }
-    const env = {
-      PATH: `${this.in("bin")}:${process.env.PATH}`,
-      CREDENTIALS_DIRECTORY: this.credentials,
-    };
-    await run("sh", [this.in("site"), "/dev/sda1"], { env });
+    await run("sh", [this.in("site"), "/dev/sda1"], { env: this.#env });
     return readFileSync(this.in("run/qkd-site/stick/result.txt"), "utf8");
   }
 
@@ -166,6 +211,11 @@ export class SiteBench {
 
   close(): void {
     rmSync(this.box, { recursive: true, force: true });
+  }
+
+  get #env() {
+    const PATH = `${this.in("bin")}:${process.env.PATH}`;
+    return { PATH, CREDENTIALS_DIRECTORY: this.credentials };
   }
 
   #program(name: string, text: string): void {

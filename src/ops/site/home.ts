@@ -1,7 +1,8 @@
 /**
  * Configurations on a machine: each in a folder of its own in `sites`, the one in force behind the link
  * `site`, which is changed in one step; `before` leads to the one to go back to. What others read, such as
- * `/etc/qkd-node/node.toml`, is a link through `site`.
+ * `/etc/qkd-node/node.toml`, is a link through `site`. `.untried` leads to the one on trial, until it is kept:
+ * {@link revertUntried} goes back from it after a power cut.
  */
 import type { Dirent } from "node:fs";
 import {
@@ -35,6 +36,8 @@ export type SealKeys = Readonly<Partial<Record<Sealer, Buffer>>>;
 
 /** Where `before` leads if there was none. */
 const blank = "blank";
+/** Hidden: neither {@link isBlank} nor a seal, nor an older image, takes it for a part of a configuration. */
+const untriedName = ".untried";
 const readable = 0o644;
 
 /** Whether no configuration was ever taken; one that a power cut kept from being counts for nothing. */
@@ -100,40 +103,67 @@ export function stageSite(
   return String(name);
 }
 
-/** Puts a staged configuration in force; the one before is kept. @throws system errors */
+/**
+ * Puts a staged configuration in force, on trial: until {@link keepSite}, {@link revertUntried} goes back to the one
+ * before. @throws system errors: it may be in force all the same, on trial
+ */
 export function switchSite(where: SiteHome, name: string): void {
   const { home } = where;
-  const before = isBlank(where) ? blank : targetOf(join(home, "site"));
-  if (before === undefined) rmSync(join(home, "before"), { force: true });
-  else link(home, "before", before);
+  const fresh = `sites/${name}`;
+  // One that was never kept is nothing to go back to: what was before it stays that.
+  if (!isOnTrial(home)) {
+    const before = isBlank(where) ? blank : targetOf(join(home, "site"));
+    if (before === undefined) remove(home, "before");
+    else link(home, "before", before);
+  }
+  if (targetOf(join(home, "before")) !== undefined) link(home, untriedName, fresh);
   // Names of the new one lead nowhere until the switch, and those of the old one after it.
-  linkFiles(where, `sites/${name}`);
-  link(home, "site", `sites/${name}`);
+  linkFiles(where, fresh);
+  link(home, "site", fresh);
   tidy(where);
 }
 
 /**
- * Goes back to the configuration before; a machine that was blank is blank again.
+ * Goes back to the configuration before; a machine that was blank is blank again. Cut in its midst, it can be done again.
  * @returns whether there was anything to go back to @throws system errors
  */
 export function revertSite(where: SiteHome): boolean {
   const { home } = where;
   const before = targetOf(join(home, "before"));
   if (before === undefined) return false;
-  if (before === blank) rmSync(join(home, "site"), { force: true });
+  if (before === blank) remove(home, "site");
   else {
     linkFiles(where, before);
     link(home, "site", before);
   }
-  rmSync(join(home, "before"), { force: true });
   tidy(where);
+  // All is done by then, and as long as a trial is on record `before` says where to go back to.
+  remove(home, untriedName);
+  remove(home, "before");
   return true;
 }
 
-/** Once the node runs with its first configuration there is no way back to none. @throws system errors */
+/**
+ * Goes back from a configuration that is on trial, such as after a power cut; does nothing if none is.
+ * @returns whether it went back @throws system errors
+ */
+export function revertUntried(where: SiteHome): boolean {
+  return isOnTrial(where.home) && revertSite(where);
+}
+
+/**
+ * Ends the trial: the configuration in force stays. Once the node runs with its first one there is no way back
+ * to none. @throws system errors
+ */
 export function keepSite({ home }: Pick<SiteHome, "home">): void {
-  if (targetOf(join(home, "before")) === blank) rmSync(join(home, "before"), { force: true });
-  syncFolder(home);
+  // This decides, in one step.
+  remove(home, untriedName);
+  if (targetOf(join(home, "before")) === blank) remove(home, "before");
+}
+
+/** Whether a configuration is on trial; the power may have gone before it was in force. */
+function isOnTrial(home: string): boolean {
+  return targetOf(join(home, untriedName)) !== undefined;
 }
 
 /** Links to each file, from where it is looked for. */
@@ -154,8 +184,8 @@ function tidy({ home, network }: SiteHome): void {
     inForce === undefined ? [] : [...readFolder(join(home, inForce)).keys()].filter(isSiteFile);
   const tops = new Set(names.map((name) => name.split("/")[0]));
   for (const { name } of list(home)) {
-    if (name !== "site" && !machineNames.includes(name) && !tops.has(name))
-      removeAll(join(home, name));
+    const kept = name === "site" || name === untriedName || machineNames.includes(name);
+    if (!kept && !tops.has(name)) removeAll(join(home, name));
   }
   for (const { name } of list(network)) {
     if (!names.includes(`network/${name}`)) removeAll(join(network, name));
@@ -176,6 +206,12 @@ function link(folder: string, name: string, target: string): void {
   symlinkSync(target, fresh);
   if (list(folder).some((one) => one.name === name && one.isDirectory())) removeAll(path);
   renameSync(fresh, path);
+  syncFolder(folder);
+}
+
+/** Removes a link, durably, if it is there. */
+function remove(folder: string, name: string): void {
+  rmSync(join(folder, name), { force: true });
   syncFolder(folder);
 }
 

@@ -58,6 +58,7 @@ const limits = {
   "qkd-told@.service": 8,
   "qkd-time.service": 8,
   "qkd-firewall.service": 17,
+  "qkd-untried.service": 9,
 };
 const mostOfRoot = 30;
 const others = ["qkd-console.path", "qkd-update.path", "qkd-slack.timer", "qkd-time.path"];
@@ -82,6 +83,7 @@ function tree(change: (unit: string) => string = (unit) => unit): string {
     "usr/lib/qkd-node/bin/qkd-km",
     "usr/lib/qkd-node/bin/qkd-controller",
     "usr/lib/qkd-node/bin/qkd-psk",
+    "usr/lib/qkd-node/bin/qkd-image",
     ...readdirSync(imageScripts).map((name) => `usr/lib/qkd-image/${name}`),
     ...["sleep", "rm", "sh", "systemctl"].map((name) => `bin/${name}`),
     "usr/bin/nsenter",
@@ -200,6 +202,23 @@ test("a configuration that is taken has time to start all, and to go back", (t) 
   const all = seconds("qkd-node.service") + seconds("qkd-km.service");
   t.true(seconds("qkd-site-take.service") >= 2 * all + 60);
   t.true(seconds("qkd-site@.service") >= seconds("qkd-site-take.service") + 30);
+});
+
+test("what is left of a trial is gone back from before anything reads it, and never while one goes on", (t) => {
+  const unit = readUnit("qkd-untried.service");
+  const words = (key: string) =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].flatMap(([, all = ""]) => all.split(" "));
+  for (const reader of ["qkd-node", "qkd-km", "qkd-firewall", "systemd-networkd", "chrony"]) {
+    t.true(words("Before").includes(`${reader}.service`), reader);
+  }
+  t.deepEqual(words("DefaultDependencies"), ["no"], "the node's would come after basic.target");
+  t.deepEqual(words("WantedBy"), ["sysinit.target"]);
+  // systemd looks at it again with whatever is started later, also in the midst of a trial.
+  const take = readUnit("qkd-site-take.service");
+  const [, folder] = /^RuntimeDirectory=(.*)$/m.exec(take) ?? [];
+  t.deepEqual(words("ConditionPathExists"), [`!/run/${folder}`]);
+  t.regex(take, /^RuntimeDirectoryPreserve=yes$/m);
+  t.regex(take, /^ExecStopPost=\/usr\/lib\/qkd-image\/site settle$/m);
 });
 
 testWith(
