@@ -12,6 +12,7 @@ import {
   type PairPolicy,
   type Rules,
 } from "../policy/network.ts";
+import { routeProblem } from "../routing/fits.ts";
 import type { NetworkTables } from "./network.ts";
 import type { RawConfig } from "./schema.ts";
 
@@ -209,7 +210,7 @@ export function checkNetwork(raw: RawConfig, complain: Complain): void {
     if (standby_for.includes(name)) complain(`link.${name}.standby_for`, "is the link itself");
     for (const one of ration?.classes ?? []) known("class", one, `link.${name}.ration.classes`);
   }
-  for (const [name, pair] of Object.entries(raw.pair)) checkPair(name, pair, complain, known);
+  for (const name of Object.keys(raw.pair)) checkPair(raw, name, complain, known);
   for (const [name, { node, class: of }] of Object.entries(raw.application)) {
     if (node !== undefined) known("node", node, `application.${name}.node`);
     if (of !== undefined) known("class", of, `application.${name}.class`);
@@ -253,14 +254,17 @@ function checkEnds(raw: RawConfig, complain: Complain, known: Known): void {
   }
 }
 
-function checkPair(name: string, pair: Pair, complain: Complain, known: Known): void {
+function checkPair(raw: RawConfig, name: string, complain: Complain, known: Known): void {
   const key = `pair.${name}`;
+  const pair = raw.pair[name] as Pair;
   const { between, class: of, routes, fill, rate_bits_per_s, low_bits, high_bits, hours } = pair;
   if (of !== undefined) known("class", of, `${key}.class`);
   for (const route of routes) {
     for (const one of route) known("node", one, `${key}.routes`);
     const all = [...between, ...route];
     if (new Set(all).size < all.length) complain(`${key}.routes`, "a node is twice on the way");
+    const wrong = routeProblem(all.map((one) => kmOf(raw, one)));
+    if (wrong !== undefined) complain(`${key}.routes`, wrong);
   }
   if ((fill === "fixed_rate") !== (rate_bits_per_s !== undefined)) {
     complain(`${key}.rate_bits_per_s`, `goes together with fill = "fixed_rate"`);

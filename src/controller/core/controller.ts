@@ -11,6 +11,7 @@ import { type ComponentKind, componentName, Repository } from "../access/reposit
 import type { ControllerStatus, Service } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Classes } from "../policy/terms.ts";
+import { manualProblem } from "../routing/fits.ts";
 import { nextHops } from "../routing/next-hop.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { nameOf } from "../topology/names.ts";
@@ -201,14 +202,9 @@ export class Controller {
     const { world, news } = this.#parts;
     const [a, b] = one < other ? [one, other] : [other, one];
     const turned = routes?.map((route) => (route[0] === a ? route : route.toReversed()));
-    for (const route of turned ?? []) {
-      const isOne = route[0] === a && route.at(-1) === b && new Set(route).size === route.length;
-      if (!isOne) throw new Fault("config.value", "not a route of this pair", { source: by });
-    }
+    const wrong = manualProblem(a, b, turned ?? []);
+    if (wrong !== undefined) throw new Fault("config.value", wrong, { source: by });
     const name = nameOf(a, b);
-    if (new Set(turned?.map(String)).size !== (turned?.length ?? 0)) {
-      throw new Fault("config.value", "a route is there twice", { source: by });
-    }
     this.#routes.named(a, b, by, turned?.flat());
     world.save("routes", name, turned && { routes: turned, by, at: world.wall() });
     news.tell(

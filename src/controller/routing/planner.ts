@@ -6,6 +6,7 @@ import type { Rules } from "../policy/network.ts";
 import type { Share, ShareDemand } from "./demand.ts";
 import { type Choice, type Draft, type Found, setRates } from "./draft.ts";
 import { fewRoutes, type Numbers } from "./few.ts";
+import { fittingWay, routeProblem } from "./fits.ts";
 import type { Graph } from "./graph.ts";
 import { PairPlan, type PairTerms, type PlannedRoute } from "./pair-plan.ts";
 import { fairShares, isRough as isLarge, slice } from "./shares.ts";
@@ -266,6 +267,7 @@ export class Planner {
       .alternatives(from, to, this.#rules.routes)
       .filter(({ length }) => length - 2 <= this.#rules.transit)
       .map((route) => open.names(route))
+      .filter((route) => routeProblem(route) === undefined)
       .filter((route) => !plan.routes.some((one) => one.route.join("\n") === route.join("\n")));
   }
 
@@ -343,7 +345,13 @@ export class Planner {
     const { all } = this.#wires;
     const tables = terms.mayUse === undefined ? this.tables : undefined;
     const route = tables?.route(from, to) ?? shortestWithin(all, from, to, this.#mayUse(terms));
-    return route === undefined || route.length - 2 > this.#rules.transit ? undefined : route;
+    if (route === undefined || this.#isTaken(route)) return route;
+    return fittingWay(all, { from, to, mayUse: this.#mayUse(terms) }, this.#rules.transit + 1);
+  }
+
+  #isTaken(route: readonly number[]): boolean {
+    if (route.length - 2 > this.#rules.transit) return false;
+    return routeProblem(this.#wires.all.names(route)) === undefined;
   }
 
   #rated(routes: readonly (readonly string[])[]): { route: readonly string[]; rate: number }[] {
@@ -353,6 +361,7 @@ export class Planner {
   #canUse({ terms }: PairPlan, route: readonly string[]): boolean {
     const graph = this.#wires.all;
     const may = this.#mayUse(terms);
+    if (routeProblem(route) !== undefined) return false;
     return route.every((km, i) => {
       if (i === 0) return true;
       const [a, b] = [graph.numberOf(route[i - 1] ?? ""), graph.numberOf(km)];

@@ -34,6 +34,9 @@ export const limits = {
   reason: 256,
   /** KMA IDs in a list: of a route, or of next hops. */
   kmas: 64,
+  /** KMs of a route that a KM takes, with both its ends, and UTF-8 bytes of their IDs: as a RELAY has room for. */
+  routeKms: 32,
+  routeBytes: 4_096,
   /** Key IDs of a message as a whole. */
   keyIds: 16_384,
   /** KSA-keys of a session. */
