@@ -138,6 +138,11 @@ async function longAndOdd(t: ExecutionContext, { a, b }: World): Promise<void> {
     t.is(given[0]?.bits, size);
     t.deepEqual(heldKeys(await b.decKeys(a.sae, [given[0]?.id ?? ""])), given);
   }
+  // Asked for apart, and fetched together.
+  const mixed: HeldKey[] = [];
+  for (const size of [64, 72, 8_000]) mixed.push(...heldKeys(await a.encKeys(b.sae, 1, size)));
+  const ids = mixed.map(({ id }) => id);
+  t.deepEqual(heldKeys(await b.decKeys(a.sae, ids)), mixed);
   const { body } = await a.status(b.sae);
   t.like(body, { key_size: 256, min_key_size: 64, max_SAE_ID_count: 15 });
 }

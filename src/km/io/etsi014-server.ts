@@ -29,7 +29,7 @@ import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readGranted } from "../supply/granted.ts";
+import { keysIn, readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
@@ -285,7 +285,7 @@ export class Etsi014Server {
         return this.#without(call, lost);
       }
       const ids = idsOf(uses);
-      const body = writeKeyContainer(ids, bytes, unhandled);
+      const body = writeKeyContainer(ids, keysIn(uses, bytes), unhandled);
       wipeMemory(bytes);
       if (call.name !== undefined) this.#kept.keep(call.name, body);
       this.#sendKeys(call, body);

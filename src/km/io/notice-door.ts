@@ -22,7 +22,7 @@ import { noSession } from "../applications/no-session.ts";
 import type { Application } from "../applications/table.ts";
 import type { KeySessions } from "../controllers/sessions.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readGranted } from "../supply/granted.ts";
+import { keysIn, readGranted } from "../supply/granted.ts";
 
 /** Who asks, and how it is answered. */
 export interface Visit {
@@ -127,7 +127,7 @@ export class NoticeDoor {
           if (bytes === undefined) return none();
           // Its time is over, or its application is gone: the keys go to none then.
           const isWanted = mailboxes.find(caller.id, id) !== undefined && !isGone(visit.response);
-          const body = isWanted ? writeKeyNotice(head, ids, bytes) : undefined;
+          const body = isWanted ? writeKeyNotice(head, ids, keysIn(result.uses, bytes)) : undefined;
           wipeMemory(bytes);
           if (body === undefined) return none();
           visit.sendKeys(body);

@@ -1,5 +1,6 @@
 /** The bytes of keys that an application, a relay or a batch may have: read once, and not needed any more after that. Pure. */
-import { nowOf } from "../store/key-run.ts";
+import { assert } from "../../base/assert.ts";
+import { lengthOf, nowOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
 import { joinRanges } from "../store/ranges.ts";
@@ -21,4 +22,16 @@ export function readGranted(
     store.forget(link, joinRanges(over.flatMap((use) => use.ranges)));
     done(bytes);
   });
+}
+
+/** The bytes of each key, in the order of their IDs: each entry has a length of its own. @param bytes of all of them */
+export function keysIn(uses: readonly Use[], bytes: Buffer): Buffer[] {
+  const keys: Buffer[] = [];
+  let at = 0;
+  for (const use of uses) {
+    const length = lengthOf(use);
+    for (let i = 0; i < use.count; i++, at += length) keys.push(bytes.subarray(at, at + length));
+  }
+  assert(at === bytes.length, "the bytes are those of the keys");
+  return keys;
 }

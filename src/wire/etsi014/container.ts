@@ -13,28 +13,27 @@ const uuidLength = 36;
 
 /**
  * @param ids of the keys, 32 hexadecimal digits each
- * @param bytes of the keys, one after the other, all of one length
+ * @param keys bytes of each: keys that are fetched together may have been asked for apart, in other lengths
  * @param unhandled to tell the warning about options that are not known
  * @param others other members as JSON, each with its comma
  * @returns memory of its own that the caller wipes once it was sent
  */
 export function writeKeyContainer(
   ids: readonly string[],
-  bytes: Uint8Array,
+  keys: readonly Uint8Array[],
   unhandled: boolean,
   others = "",
 ): Buffer {
-  const length = bytes.length / ids.length;
-  const each =
-    keyOpen.length + uuidLength + keyMiddle.length + base64Length(length) + keyClose.length + 1;
+  const each = keyOpen.length + uuidLength + keyMiddle.length + keyClose.length + 1;
+  const digits = keys.reduce((sum, { length }) => sum + base64Length(length), 0);
   const head = Buffer.from(`{${others}${open}`);
-  const target = Buffer.allocUnsafeSlow(head.length + ids.length * each + warning.length);
+  const target = Buffer.allocUnsafeSlow(head.length + ids.length * each + digits + warning.length);
   let at = head.copy(target);
   // What stands between two keys is written at once.
   let before = "";
-  for (let i = 0; i < ids.length; i++) {
+  for (const [i, key] of keys.entries()) {
     at += target.write(before + keyOpen + asUuid(ids[i] as string) + keyMiddle, at, "latin1");
-    at = writeBase64(bytes.subarray(i * length, (i + 1) * length), target, at);
+    at = writeBase64(key, target, at);
     before = `${keyClose},`;
   }
   at += target.write(keyClose + (unhandled ? warning : end), at, "latin1");

@@ -94,10 +94,10 @@ export function writeSessionNotice(notice: "session" | "end", head: NoticeHead):
 export function writeKeyNotice(
   head: NoticeHead,
   ids: readonly string[],
-  bytes: Uint8Array,
+  keys: readonly Uint8Array[],
 ): Buffer {
   const members = JSON.stringify(headOf("keys", head)).slice(1, -1);
-  return writeKeyContainer(ids, bytes, false, `${members},`);
+  return writeKeyContainer(ids, keys, false, `${members},`);
 }
 
 export function writeSession(id: string): Buffer {

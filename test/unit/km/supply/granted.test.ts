@@ -1,6 +1,6 @@
 import test from "ava";
 import type { Use } from "../../../../src/km/store/shapes.ts";
-import { readGranted } from "../../../../src/km/supply/granted.ts";
+import { keysIn, readGranted } from "../../../../src/km/supply/granted.ts";
 
 const use = (changes: Partial<Use>): Use => ({
   id: "1d".repeat(16),
@@ -41,4 +41,23 @@ test("bytes are forgotten by who reads them last, however many are granted them 
 test("what a slave of the set may still fetch is not forgotten; the owner's copy is, with its master's answer", (t) => {
   t.is(forgottenAfter(use({ state: "B", readers: 1 }), 1), 0);
   t.is(forgottenAfter(use({ owner: true, state: "S" }), 1), 1);
+});
+
+test("keys of several lengths that are read together are each what was given, in order", (t) => {
+  const bytes = Buffer.from(Array.from({ length: 8 + 2 * 9 + 1_000 }, (_, i) => (i * 37) & 0xff));
+  const long = [
+    { extent: 2, start: 0, end: 400 },
+    { extent: 3, start: 5, end: 605 },
+  ];
+  const uses = [
+    use({ ranges: [{ extent: 1, start: 0, end: 8 }] }),
+    use({ count: 2, ranges: [{ extent: 1, start: 8, end: 26 }] }),
+    use({ ranges: long }),
+  ];
+  t.deepEqual(keysIn(uses, bytes), [
+    bytes.subarray(0, 8),
+    bytes.subarray(8, 17),
+    bytes.subarray(17, 26),
+    bytes.subarray(26),
+  ]);
 });

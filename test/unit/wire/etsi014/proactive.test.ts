@@ -69,7 +69,7 @@ test("notices are JSON with the session, and keys as a Key container has them", 
   }
   t.deepEqual(json(writeSession("s-1")), { session_ID: "s-1" });
   const ids = ["1".repeat(32), "2".repeat(32)];
-  const keys = Buffer.from("0102030405060708", "hex");
+  const keys = ["01020304", "05060708"].map((hex) => Buffer.from(hex, "hex"));
   t.deepEqual(json(writeKeyNotice(head, ids, keys)), {
     ...members,
     notice: "keys",

@@ -11,11 +11,12 @@ test("keys are read as they are written, of every length, and the body is wiped"
       Array.from({ length: 2 * length }, (_, i) => (i * 37 + length) & 255),
     );
     const ids = ["a".repeat(32), "b".repeat(32)];
-    const body = writeKeyContainer(ids, bytes, length % 2 === 0);
+    const both = [bytes.subarray(0, length), bytes.subarray(length)];
+    const body = writeKeyContainer(ids, both, length % 2 === 0);
     const keys = readKeyContainer(body);
     t.deepEqual(
       keys.map((key) => key.bytes.toString("hex")),
-      [bytes.subarray(0, length), bytes.subarray(length)].map((one) => one.toString("hex")),
+      both.map((one) => one.toString("hex")),
     );
     t.is(keys[0]?.id, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa");
     t.true(body.every((byte) => byte === 0));
