@@ -14,6 +14,7 @@ export const daemonSignals: Caught = { stop: ["SIGTERM", "SIGINT"], ignored: ["S
 export const consoleSignals: Caught = { stop: ["SIGTERM", "SIGHUP"], ignored: ["SIGINT"] };
 
 let caught = false;
+let stops: readonly NodeJS.Signals[] = [];
 let came: NodeJS.Signals | undefined;
 /** Signals have their own effect, as if they were not caught. */
 let ending = false;
@@ -26,6 +27,7 @@ const requested = new Promise<NodeJS.Signals>((resolve) => {
 export function catchSignals({ stop, ignored }: Caught): void {
   if (caught) return;
   caught = true;
+  stops = stop;
   for (const signal of [...stop, ...ignored]) {
     process.on(signal, () => {
       if (ending) return end(signal);
@@ -54,6 +56,22 @@ export function endBySignals(): void {
   // Listeners stay: what came and was not heard yet would be lost with them.
   ending = true;
   if (came !== undefined) end(came);
+}
+
+/**
+ * Signals that stop end the program at once while `act` runs: it waits without turns of the event loop, in which alone
+ * they would be heard, and nothing was begun that would have to be ended in order.
+ */
+export function endableWhile<T>(act: () => T): T {
+  const heard = stops.map((signal) => [signal, process.listeners(signal)] as const);
+  for (const [signal] of heard) process.removeAllListeners(signal);
+  try {
+    return act();
+  } finally {
+    for (const [signal, listeners] of heard) {
+      for (const listener of listeners) process.on(signal, listener);
+    }
+  }
 }
 
 function end(signal: NodeJS.Signals): void {

@@ -1,6 +1,6 @@
 /** The bundle that a node makes of itself: the same as `qkd-node support-bundle`, kept with its state. */
-import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
+import { readConfigBytes } from "../../host/config/read-bytes.ts";
 import { noColours } from "../../host/terminal/terminal.ts";
 import { makeBundle, type Sources } from "../../ops/bundle/bundle.ts";
 import { reportLines } from "../../ops/doctor/tell.ts";
@@ -20,7 +20,7 @@ export async function bundleOfSelf(
   const bundle = await makeBundle({
     kind: nodeBundle,
     ask,
-    configuration: () => redactedTable(parse(readFileSync(file, "utf8"))),
+    configuration: () => redactedTable(parse(readConfigBytes(file).toString("utf8"))),
     examine: () => examine({ ...subject, ask, file, proc: "/proc", sys: "/sys" }),
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines("qkd-node"),

@@ -1,6 +1,7 @@
 /** Which node is meant: its sockets, and its configuration. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import { controlSocket, standardConfig, standardSocket } from "../../ops/local/paths.ts";
@@ -44,10 +45,12 @@ export async function controlSockets(where: Where): Promise<readonly string[]> {
 
 /** A configuration file as TOML, whether it is good or not. @throws CliError */
 export async function readTable(file: string): Promise<Record<string, unknown>> {
+  const { readConfigBytes } = await import("../../host/config/read-bytes.ts");
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readConfigBytes(file).toString("utf8");
   } catch (error) {
+    if (error instanceof Fault) throw new CliError(error.message, exit.config);
     const { code } = error as NodeJS.ErrnoException;
     const denied = code === "EACCES";
     const why = denied ? "permission denied" : code === "ENOENT" ? "no such file" : code;

@@ -1,7 +1,7 @@
 /** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
 
 import { hash } from "node:crypto";
-import { readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
@@ -222,7 +222,7 @@ function load(file: string, kinds: Kinds, first: (config: Config) => void): Conf
   const config = readConfigFile(file, kinds);
   first(config);
   const problems = problemsOfFiles(config);
-  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
+  if (problems.length > 0) throw configError(file, readConfigText(file, whyNot), problems);
   return config;
 }
 
@@ -244,7 +244,7 @@ function problemsOfFiles(config: Config): Problem[] {
 export function checkConfig(file: string, kinds: Kinds, wall: number): Config {
   const config = readConfigFile(file, kinds);
   const problems = [...problemsOfFiles(config), ...contentProblems(config, wall)];
-  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
+  if (problems.length > 0) throw configError(file, readConfigText(file, whyNot), problems);
   return config;
 }
 

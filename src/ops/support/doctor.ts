@@ -1,9 +1,9 @@
 /** The commands `doctor` and `support-bundle` of a program: what is wrong, and one file for who helps from afar. */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse } from "smol-toml";
 import { exit } from "../../base/exit-codes.ts";
 import { counted } from "../../base/words.ts";
+import { readConfigBytes } from "../../host/config/read-bytes.ts";
 import { progress } from "../../host/terminal/progress.ts";
 import { noColours, type Terminal } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
@@ -49,7 +49,7 @@ export interface DoctorOf {
 /** As TOML, good or not; undefined if it is none. */
 function tableOf(file: string): unknown {
   try {
-    return parse(readFileSync(file, "utf8"));
+    return parse(readConfigBytes(file).toString("utf8"));
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** The support bundle that a program makes of itself, kept with its state. */
-import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
+import { readConfigBytes } from "../../host/config/read-bytes.ts";
 import { noColours } from "../../host/terminal/terminal.ts";
 import { type BundleKind, makeBundle, type Sources } from "../bundle/bundle.ts";
 import type { Report } from "../doctor/finding.ts";
@@ -26,7 +26,7 @@ export interface SelfOptions extends Pick<Sources, "ask"> {
 /** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(options: SelfOptions): Promise<string> {
   const { file, folder, unit, kind, ask, redacted, examine, wall } = options;
-  const table = parse(readFileSync(file, "utf8"));
+  const table = parse(readConfigBytes(file).toString("utf8"));
   const bundle = await makeBundle({
     kind,
     ask,
