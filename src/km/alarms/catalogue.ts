@@ -138,8 +138,8 @@ export const catalogue = {
     type: "processing_error",
     cause: "configurationOrCustomizationError",
     severities: ["major", "warning"],
-    // A re-key has two wrapped keys for a moment.
-    raiseAfterMs: 10_000,
+    // A re-key has two wrapped keys for a moment, and a token may be busy when it is looked at: twice is no chance.
+    raiseAfterMs: minute,
     text: "the next start could not open the store, or a wrapped key is left of a re-key",
     action:
       "bring back what the alarm names before the key manager stops, and keep both wrapped keys; qkd-km doctor tells more",

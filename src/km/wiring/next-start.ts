@@ -13,6 +13,8 @@ import type { NextStartStatus } from "../model/status.ts";
 
 /** A look at a token begins a process: not more often than this by itself, ms. */
 const lookMs = 300_000;
+/** What is wrong is looked at again after this, ms: a token that was busy is no alarm, and what was mended is none any more. */
+const againMs = 30_000;
 
 export interface NextStartParts {
   readonly config: MasterKeyConfig;
@@ -28,6 +30,7 @@ export class NextStart {
   readonly #parts: Required<Omit<NextStartParts, "stop">> & Pick<NextStartParts, "stop">;
   #status: NextStartStatus = {};
   #looking: Promise<void> = Promise.resolve();
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: NextStartParts) {
     this.#parts = { files: diskFiles, ask: askToken, ...parts };
@@ -41,9 +44,11 @@ export class NextStart {
   /** Looks now, and from now on again and again. */
   start(): Timer {
     void this.look();
+    const { clock } = this.#parts;
     let isLooking = false;
-    return every(this.#parts.clock, lookMs, () => {
-      if (isLooking) return;
+    return every(clock, againMs, () => {
+      const isGood = Object.keys(this.#status).length === 0;
+      if (isLooking || (isGood && clock.now() - this.#lookedAt < lookMs)) return;
       isLooking = true;
       void this.look().finally(() => {
         isLooking = false;
@@ -54,6 +59,7 @@ export class NextStart {
   /** After those that are under way. Never rejects. */
   look(): Promise<void> {
     this.#looking = this.#looking.then(async () => {
+      this.#lookedAt = this.#parts.clock.now();
       const found = await this.#find();
       if (this.#parts.stop?.aborted !== true) this.#status = found;
     });

@@ -86,18 +86,20 @@ test("keys that wait while both are connected are told, those of a moment are no
   t.deepEqual(after(61, waits), ["matching_fails.fibre major"]);
 });
 
-test("a master key that the next start would not have is told at once, one that is left of a re-key soon", (t) => {
+test("a master key that the next start would not have is told, one of a moment is not", (t) => {
   const status = (next_start: NextStartStatus): KmStatus => {
     const whole = statusOf();
     return { ...whole, store: { ...whole.store, master_key: { from: "hsm", next_start } } };
   };
   const alarms = new KmAlarms({ plain: false });
-  t.deepEqual(after(11, status({ left_over: "/km/master-key.hsm.next" }), alarms), [
+  const fails = "there is no such token (token=t)";
+  t.deepEqual(after(31, status({ fails }), alarms), []);
+  t.deepEqual(after(31, statusOf(), alarms), []);
+  t.deepEqual(after(61, status({ left_over: "/km/master-key.hsm.next" }), alarms), [
     "master_key.store warning",
   ]);
   t.is(alarms.shown()[0]?.detail, "/km/master-key.hsm.next is left of a re-key");
-  const fails = "there is no such token (token=t)";
-  t.deepEqual(after(11, status({ fails, left_over: "x" })), ["master_key.store major"]);
+  t.deepEqual(after(61, status({ fails, left_over: "x" })), ["master_key.store major"]);
   t.deepEqual(after(5, status({ fails })), []);
   t.deepEqual(after(60, statusOf(), alarms), []);
 });

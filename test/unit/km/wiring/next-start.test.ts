@@ -11,6 +11,7 @@ import { openEngine } from "../../../../src/km/io/engine/open.ts";
 import type { MasterKeyConfig } from "../../../../src/km/io/master-key-source.ts";
 import { NextStart } from "../../../../src/km/wiring/next-start.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { TokenOfTest, tokenConfig } from "../../../rig/token-of-test.ts";
 
 const keys = { first: "11".repeat(32), second: "22".repeat(32) } as const;
@@ -34,9 +35,11 @@ async function bench(t: ExecutionContext) {
   const km = { id: "km-a", state_dir: folder };
   const open = (store: MasterKeyConfig["store"]) => {
     let answer: "there" | "gone" = "there";
+    let asks = 0;
     const { ask: answered } = new TokenOfTest();
     const ask: typeof answered = async (request, ...rest) => {
       t.is(request.act, "look", "no PIN is given to it");
+      asks++;
       if (answer === "gone") throw new Fault("hsm.token", "there is no such token", { token: "t" });
       return answered(request, ...rest);
     };
@@ -48,7 +51,7 @@ async function bench(t: ExecutionContext) {
     const token = (is: typeof answer) => {
       answer = is;
     };
-    return { next, look, token };
+    return { next, look, token, asked: () => asks };
   };
   return { folder, clock, write, open };
 }
@@ -84,7 +87,7 @@ test("a next file that has the key of the store is enough, beside a token that i
 test("a token that is gone is told, as is a wrapped key that is not there or left of a re-key", async (t) => {
   const { folder, clock, write, open } = await bench(t);
   const { hsm } = tokenConfig.store;
-  const { next, look, token } = open({ hsm });
+  const { next, look, token, asked } = open({ hsm });
   const path = `${folder}/master-key.hsm`;
   t.deepEqual(await look(), { fails: `${path} is not there` });
   const wrapped = JSON.stringify(new TokenOfTest().wrap(Buffer.from(keys.first, "hex")));
@@ -103,7 +106,12 @@ test("a token that is gone is told, as is a wrapped key that is not there or lef
   await next.look();
   token("there");
   t.truthy(next.status.fails, "it is not asked all the time");
-  await clock.advance(300_000);
+  const before = asked();
+  await clock.advance(30_000);
+  await eventually("what was mended", () => next.status.fails === undefined);
+  await clock.advance(299_999);
+  t.is(asked() - before, 1, "what is good is looked at every five minutes");
+  await clock.advance(1);
   await next.look();
-  t.deepEqual(next.status, {});
+  t.is(asked() - before, 3);
 });
