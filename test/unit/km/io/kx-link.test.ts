@@ -19,6 +19,10 @@ const match = (number: number): KxMessage => {
   return { type: "match", number, digest: Buffer.alloc(32, number) };
 };
 
+/** What an end heard, without what keeps a session alive on a machine that is slow. */
+const heard = ({ messages }: { readonly messages: readonly KxMessage[] }) =>
+  messages.filter(({ type }) => type !== "alive");
+
 test("the KM whose ID is smaller dials", (t) => {
   t.true(dials("km-a", "km-b"));
   t.false(dials("km-b", "km-a"));
@@ -43,9 +47,9 @@ test("a session comes up: both know the other's HELLO, have one key, and message
       a.session.send(match(n));
       if (n % 2 === 0) b.session.send({ type: "ask", bytes: n });
     }
-    await eventually("all messages", () => b.messages.length === 500 && a.messages.length === 250);
+    await eventually("all messages", () => heard(b).length === 500 && heard(a).length === 250);
     t.deepEqual(
-      b.messages.map((one) => one.type === "match" && one.number),
+      heard(b).map((one) => one.type === "match" && one.number),
       [...Array(500).keys()].map((n) => n + 1),
     );
   });
@@ -64,7 +68,7 @@ test("each session has another key", async (t) => {
     await eventually("the end of the first, at the other KM", () => b.ends.length, { is: 1 });
     // Nothing is sent over a session that is over.
     t.notThrows(() => a.sessions[0]?.send(match(1)));
-    t.deepEqual(b.messages, []);
+    t.deepEqual(heard(b), []);
   });
 });
 
