@@ -69,7 +69,7 @@ export class Reports {
       node.wholeAt = now;
       concerned.push(...topology.notTold(km, told));
       this.#routes.notTold(km, new Set(state.pairs.map(({ peer }) => nameOf(km, peer))));
-    }
+    } else concerned.push(...topology.unchanged(km, told, now, wall));
     this.#routes.judge(concerned);
     for (const one of state.pairs) this.#pair(km, one, wall);
     for (const one of state.usage) this.#usage(km, one, wall);

@@ -141,6 +141,22 @@ export class Topology {
     return link;
   }
 
+  /**
+   * A KM has reported, and tells what changed alone: its other links are as they were.
+   * @param told KM IDs of which it did tell @returns those other links
+   */
+  unchanged(km: string, told: ReadonlySet<string>, now: number, wall: number): Link[] {
+    const same: Link[] = [];
+    const time = new Date(wall).toISOString();
+    for (const [peer, link] of this.#around.get(km) ?? []) {
+      const known = told.has(peer) ? undefined : link.end(km);
+      if (known === undefined) continue;
+      link.reported(km, known.report, now, time);
+      same.push(link);
+    }
+    return same;
+  }
+
   /** A whole report has ended: links of this KM that were not in it are not there at its end. */
   notTold(km: string, told: ReadonlySet<string>): Link[] {
     const gone: Link[] = [];
