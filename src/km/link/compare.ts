@@ -194,7 +194,7 @@ function comparePeers(
   if (their.state === "V") return peer.settle(use, "V");
   // First for whom it is: slaves that have it, of an older disk of this end, are places in that set.
   const assigned = their.state === "S" && use.request === undefined && their.use !== undefined;
-  if (assigned) books.assign(use, their.use);
+  if (assigned) peer.assign(use, their.use);
   peer.handed(use, their.had);
 }
 

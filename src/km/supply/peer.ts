@@ -50,9 +50,7 @@ export class Peer {
     this.fates = new Fates(context);
     this.#takes = takes;
     this.#mayBind = mayBind;
-    for (const use of context.books.uses.values()) {
-      if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
-    }
+    this.#waiting.beginAll(context.books.uses.values(), context.now());
   }
 
   get openTakes(): number {
@@ -109,8 +107,7 @@ export class Peer {
       const isTaken = books.hasOffer(offer) || keys.some((entry) => books.uses.hasAny(entry));
       if (isTaken) return done("used");
       const uses = offeredUses(keys, { offer, owner: false, state: "B", request, pickUp });
-      const now = this.#context.now();
-      for (const use of uses) this.#waiting.begin(use, now);
+      this.#waiting.beginAll(uses, this.#context.now());
       books.addUses(uses);
       this.forBatches.bound(request, keys[0]?.id);
       done(undefined);
@@ -127,11 +124,15 @@ export class Peer {
     if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
     if (use.state !== "B" || use.request !== undefined) return;
     if (!this.#mayBind(request)) return this.#end(use, "void");
-    books.assign(use, request);
+    this.assign(use, request);
     this.forBatches.bound(request, use.id);
-    // Prepared long ago or not: its application has all of its time from here on.
-    this.#waiting.begin(use, this.#context.now());
     turn.changed();
+  }
+
+  /** For whom it was prepared is known: its application has all of its time from here on. */
+  assign(use: Use, request: string): void {
+    this.#context.books.assign(use, request);
+    this.#waiting.begin(use, this.#context.now());
   }
 
   heardVoid(message: Void): void {
@@ -176,10 +177,9 @@ export class Peer {
       }
       uses.push(use);
     }
-    // Before it is its own: a key for an answer that is not heard is lost.
+    // A key for an answer that is not heard would be lost. Of who asks twice at once it is not gone.
     if (!isWanted()) return done("late");
     for (const open of this.#open.unheard(ids, slave)) this.#fail(open, "late");
-    // It asks twice at once: the key is not gone.
     if (ids.some((id) => this.#open.of(id, slave) !== undefined)) return done("late");
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local")

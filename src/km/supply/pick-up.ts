@@ -4,7 +4,7 @@
  */
 
 import { togetherOf } from "../store/key-run.ts";
-import type { Together } from "../store/shapes.ts";
+import type { Together, Use } from "../store/shapes.ts";
 
 /** As much of a key as this needs, or of several that are alike: they begin together, and each ends for itself. */
 export interface Waiting {
@@ -59,6 +59,16 @@ class Queue {
 export class PickUp {
   /** By how long they may wait, s. */
   readonly #queues = new Map<number, Queue>();
+
+  /**
+   * Those of these that are bound here to applications wait from now on. One that was prepared for none yet is not late: its
+   * owner holds it, and would prepare the next, so that keys that no application asked for were used up all the time.
+   */
+  beginAll(uses: Iterable<Use>, now: number): void {
+    for (const use of uses) {
+      if (!use.owner && use.state === "B" && use.request !== undefined) this.begin(use, now);
+    }
+  }
 
   /** A key waits from now on, also if it waited before; several wait together. @param now monotonic, ms */
   begin(entry: Waiting, now: number): void {

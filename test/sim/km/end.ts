@@ -1,11 +1,16 @@
 /** When all faults are over: nothing hangs, and both books agree (rule L of the key manager's README). */
+import { bytesOf } from "../../../src/km/store/ranges.ts";
+import type { Use } from "../../../src/km/store/shapes.ts";
 import type { SimKm } from "./sim-km.ts";
 import type { SimWorld as World } from "./world.ts";
 
 export function compareAtEnd(world: World): void {
   const { a, b, oracle } = world;
-  for (const km of [a, b]) {
-    for (const why of pending(km)) oracle.bad("L", `at ${km.name} ${why}`);
+  for (const [km, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    for (const why of pending(km, other)) oracle.bad("L", `at ${km.name} ${why}`);
   }
   const books = (km: SimKm) => {
     const { books: own } = km.link;
@@ -53,18 +58,30 @@ function wholeBooks({ a, b, oracle, link, expired, counts, toldBytes }: World): 
   if (silent > 0) oracle.bad("L", `${silent} bytes are used, and nothing tells for what`);
 }
 
-function* pending({ alive, link }: SimKm): Generator<string> {
+/** It waits for an application, and so at both ends. */
+function isPrepared({ id, owner, state, request }: Use, other: SimKm): boolean {
+  const there = other.link.books.uses.get(id);
+  if ((there === undefined || there.owner === owner || request) ?? there.request) return false;
+  return owner ? state === "P" && there.state === "B" : state === "B" && there.state === "P";
+}
+
+function* pending({ alive, link }: SimKm, other: SimKm): Generator<string> {
   if (!alive) yield "the KM is down";
   if (link.phase !== "ready") yield `the session is ${link.phase}`;
   if (link.bufferedKeys > 0) yield `${link.bufferedKeys} keys wait for a match`;
   if (link.owner.pending > 0) yield `${link.owner.pending} offers wait`;
   if (link.peer.openTakes > 0) yield `${link.peer.openTakes} takes wait`;
+  const waits: [number, number] = [0, 0];
   for (const use of link.books.uses.values()) {
-    yield `key ${use.id} is ${use.owner ? "own" : "theirs"} ${use.state} fate ${use.fate ?? "?"} ${use.number}`;
-    break;
+    if (isPrepared(use, other)) waits[use.owner ? 0 : 1] += bytesOf(use.ranges);
+    else {
+      yield `key ${use.id} is ${use.owner ? "own" : "theirs"} ${use.state} fate ${use.fate ?? "?"} ${use.number}`;
+      break;
+    }
   }
   const { bound, prepared } = link.books.underWay;
-  if (bound + prepared[0] + prepared[1] > 0) yield `${bound} bytes are on their way, and no key is`;
+  if (bound > 0) yield `${bound} bytes are on their way, and no key is`;
+  if (`${prepared}` !== `${waits}`) yield `${prepared} bytes are prepared, and keys of ${waits}`;
   for (const { regions, number } of link.books.stock.extents.values()) {
     if (regions.some(({ giving }) => giving)) yield `extent ${number} is half given`;
   }
