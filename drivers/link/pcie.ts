@@ -292,13 +292,14 @@ class PcieLink implements Link {
       this.#fail(gone ? "card is gone" : "card was reset, or opened by another");
       return;
     }
+    // First: a card that has always something to say, or says so and has not, would keep it from being told.
+    this.#writeNext();
     const waiting = (words.readUInt32LE(register.toNode) - this.#read) >>> 0;
     if (waiting > 0) {
       this.#busyAt = now;
       this.#readSome(Math.min(waiting, chunks.length));
       return;
     }
-    this.#writeNext();
     if (this.#interrupts?.working && this.#queue.length === 0) this.#again(sparePoll);
     else this.#again(now - this.#busyAt > idleAfter ? idlePoll : busyPoll);
   }

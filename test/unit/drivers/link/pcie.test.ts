@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -19,7 +20,7 @@ import { register, windowLength } from "../../../../drivers/link/registers.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { hold } from "../../../../src/host/disk/hold.ts";
-import { makeFifo, openFifo } from "../../../emulator/fifo.ts";
+import { makeFifo, openFifo, waitingIn } from "../../../emulator/fifo.ts";
 import { EmulatedPcie } from "../../../emulator/pcie.ts";
 import { eventually } from "../../../eventually.ts";
 
@@ -178,6 +179,35 @@ test.serial("a card that is reset, taken by another or pulled out ends the link"
     await t.throwsAsync(bench.open(), { instanceOf: Fault, message: /no such device/ });
   });
 });
+
+test.serial(
+  "a card that says it has sent more than it has is written to all the same",
+  async (t) => {
+    await withCard(async (bench) => {
+      // Its stream is short, and is emptied by this test.
+      const stream = `${bench.path}_h2c_0`;
+      makeFifo(stream);
+      const card = openFifo(stream, 4_096);
+      const link = await bench.open();
+      const file = openSync(`${bench.path}_user`, "r+");
+      const word = Buffer.alloc(4);
+      word.writeUInt32LE(1_000_000);
+      writeSync(file, word, 0, 4, register.toNode);
+      closeSync(file);
+      link.write(randomBytes(10_000));
+      await eventually("bytes that wait", () => link.backlog, { is: 10_000 - 4_096 });
+      const got = Buffer.alloc(10_000);
+      let at = 0;
+      await eventually("bytes at the card", () => {
+        if (waitingIn(card) > 0) at += readSync(card, got, at, got.length - at, null);
+        return at === got.length;
+      });
+      closeSync(card);
+      await eventually("bytes that wait", () => link.backlog, { is: 0 });
+      t.is(at, got.length);
+    });
+  },
+);
 
 test.serial("a card that another node has is not opened anew by this one", async (t) => {
   await withCard(async (bench) => {
