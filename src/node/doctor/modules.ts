@@ -51,7 +51,10 @@ export async function checkModule(
 
 function unanswered(module: ModuleConfig, why: string): Finding {
   const advice: readonly (readonly [RegExp, string])[] = [
-    [/another process has it/, "find it with fuser -v and end it, or wait until it is done"],
+    [
+      /another process has/,
+      "find it with fuser -v (of a folder: of .lock in it) and end it, or wait until it is done",
+    ],
     [/no such device/, "check power and cable; after plugging in, dmesg should name the device"],
     [/permission denied/, "see the check of the device: group and mode"],
     [/not ready/, "see the card's manual: its firmware has to be loaded, or it reports a fault"],
