@@ -7,6 +7,7 @@ import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { wipeMemory } from "../../../port/key.ts";
 import { rowKind } from "../../store/port.ts";
 import { lostSince } from "./books-change.ts";
+import type { Group } from "./group.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
@@ -20,6 +21,7 @@ export interface StoreCheck {
   readonly segments: number;
   readonly waiting_keys: number;
   readonly waiting_bytes: number;
+  /** Keys that have left the buffer, and whose bytes a file still has: not those that are zeros by now. */
   readonly used_keys: number;
   readonly extents: number;
   readonly extent_bytes: number;
@@ -131,10 +133,13 @@ async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
   let [waiting_keys, waiting_bytes, used_keys, damaged_use] = [0, 0, 0, 0];
   for (const group of groups) {
     const bits = consumed.get(group.number)?.bits;
+    const zeros = zerosOf(group);
     if (bits !== undefined && !group.markConsumed(bits)) damaged_use++;
     waiting_keys += group.live;
-    used_keys += group.count - group.live;
-    for (let i = 0; i < group.count; i++) if (group.isLive(i)) waiting_bytes += group.lengthOf(i);
+    for (let i = 0; i < group.count; i++) {
+      if (group.isLive(i)) waiting_bytes += group.lengthOf(i);
+      else if (!zeros.has(i)) used_keys++;
+    }
     group.evict();
   }
   return {
@@ -148,6 +153,15 @@ async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
     lost_keys: lostSince(consumed, waiting_keys),
     damaged_use,
   };
+}
+
+/** Places of keys that were overwritten when their group was copied forward. */
+function zerosOf(group: Group): ReadonlySet<number> {
+  const places = new Set<number>();
+  for (let i = 0; i < group.count; i++) {
+    if (group.bytesOf(i)?.every((byte) => byte === 0)) places.add(i);
+  }
+  return places;
 }
 
 async function lookAtVolumes(volumes: Volumes, isLost: (extent: Extent) => boolean) {

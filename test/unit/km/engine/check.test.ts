@@ -62,10 +62,16 @@ async function turnBit(path: string, at: number): Promise<void> {
 
 test("a check reads all of a store, finds nothing wrong in a whole one, and changes nothing", async (t) => {
   const { folder, store } = await filled(t);
+  const running = `${folder}-running`;
+  await cp(folder, running, { recursive: true });
+  t.teardown(() => rm(running, { recursive: true }));
   await store.close();
+  t.is((await checkStore({ folder: running, masterKey })).used_keys, 2);
   const check = await checkStore({ folder, masterKey });
   t.true(isWhole(check));
   t.is(check.waiting_keys, 8);
+  // An orderly end has overwritten what was used.
+  t.is(check.used_keys, 0);
   t.is(check.extent_bytes, 200);
   t.deepEqual(await checkStore({ folder, masterKey }), check);
   t.true(checkText(check).endsWith("nothing is wrong\n"));
