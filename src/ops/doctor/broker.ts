@@ -69,24 +69,7 @@ async function checkConnection(
       return fail(name, describe(error), "see the checks of certificates above, and the files");
     }
     const why = brokerReason(error, { ca: undefined, requirePq: manager.require_pq });
-    const untrusted =
-      manager.ca === undefined
-        ? "set manager.ca to who issued the broker's certificate: it is no CA of this machine's"
-        : "check manager.ca against the broker's certificate";
-    const advice: readonly (readonly [RegExp, string])[] = [
-      [
-        /user name|authorized|identifier/,
-        "check user, password file and the broker's list of clients",
-      ],
-      [/REVOKED/, "the broker's certificate was taken back: ask whoever runs the broker"],
-      [/CRL/, "copy the CA's newest revocation list to manager.crl"],
-      [/require_pq/, "the broker needs OpenSSL 3.5 or the like; or take manager.require_pq out"],
-      [/ALTNAME/, "the broker's certificate names another host than url does"],
-      [/CERT|ISSUER|SELF_SIGNED/, untrusted],
-      [/TLS|SSL|EPROTO/, "check url: mqtts for TLS, and the port; and manager.cert"],
-    ];
-    const found = advice.find(([pattern]) => pattern.test(why))?.[1];
-    return fail(name, why, found ?? "see the broker's log");
+    return fail(name, why, brokerAdvice(why, manager.ca !== undefined));
   } finally {
     over.abort();
   }
@@ -109,6 +92,36 @@ async function letIn(options: ClientOptions, clock: Clock, signal: AbortSignal):
   } finally {
     close();
   }
+}
+
+/** @param why as `brokerReason` has it @param hasCa `manager.ca` is configured @returns what to do about it */
+export function brokerAdvice(why: string, hasCa: boolean): string {
+  const untrusted = hasCa
+    ? "check manager.ca against the broker's certificate"
+    : "set manager.ca to who issued the broker's certificate: it is no CA of this machine's";
+  const advice: readonly (readonly [RegExp, string])[] = [
+    [
+      /user name|authorized|identifier/,
+      "check user, password file and the broker's list of clients",
+    ],
+    // An alert is the broker's word about us, and not ours about it.
+    [
+      /ALERT_(\w+_)?(CERTIFICATE|CA\b)/,
+      "the broker does not take manager.cert: look at its dates and lists, and whose certificates the broker takes",
+    ],
+    [/PROTOCOL_VERSION/, "the broker needs TLS 1.3: nothing older is spoken"],
+    [/REVOKED/, "the broker's certificate was taken back: ask whoever runs the broker"],
+    [/CRL/, "copy the CA's newest revocation list to manager.crl"],
+    [
+      /EXPIRED|NOT_YET_VALID/,
+      "the broker needs another certificate; is the clock of this machine right?",
+    ],
+    [/require_pq/, "the broker needs OpenSSL 3.5 or the like; or take manager.require_pq out"],
+    [/ALTNAME/, "the broker's certificate names another host than url does"],
+    [/CERT|ISSUER|SELF_SIGNED|LEAF_SIGNATURE/, untrusted],
+    [/TLS|SSL|EPROTO/, "check url: mqtts for TLS, and the port; and manager.cert"],
+  ];
+  return advice.find(([pattern]) => pattern.test(why))?.[1] ?? "see the broker's log";
 }
 
 /**

@@ -6,6 +6,7 @@ import { describe, errorCode, Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { brokerPlace } from "../../host/net/host.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
+import { reasonOfCode } from "../../host/tls/reason.ts";
 import { secure } from "../../host/tls/secure.ts";
 import type { Skipped } from "./packet-sieve.ts";
 import { SievedStream } from "./sieved-stream.ts";
@@ -136,12 +137,6 @@ export function refusal(code: number): string {
   return codes[code] ?? `reason code ${code}`;
 }
 
-/** What a person can act on, from the codes of the system and of OpenSSL. */
-const words: Readonly<Record<string, string>> = {
-  ENOTFOUND: "host name not found",
-  EAI_AGAIN: "no name server answers for the host name",
-};
-
 /**
  * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
  * @param asked of the broker, where a handshake may have failed by it
@@ -151,7 +146,6 @@ export function brokerReason(error: unknown, asked?: TlsTexts): string {
   const code = (error as { code?: unknown }).code;
   if (typeof code === "number") return refusal(code);
   const name = errorCode(error);
-  const known = words[name ?? ""];
-  if (known !== undefined) return `${known} (${name})`;
-  return noCommonGroup(error, asked) ?? name ?? "failed";
+  if (name === undefined) return "failed";
+  return noCommonGroup(error, asked) ?? reasonOfCode(name, "broker");
 }
