@@ -24,7 +24,7 @@ import type { Peer } from "../supply/peer.ts";
 import { always, type IsWanted, type Request, type Shortage } from "../supply/request.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
-import { type Found, setOfKeys } from "./found.ts";
+import { type Found, notAtOnce, setOfKeys } from "./found.ts";
 import { KeysInSession } from "./keys-in-session.ts";
 import { noSession } from "./no-session.ts";
 import { Outstanding } from "./outstanding.ts";
@@ -330,9 +330,8 @@ export class ApplicationKeys {
         else if (found === "soon" && now() < until) this.#options.after(againMs, look);
         else if (found === "soon") {
           end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
-        } else if (found === "mixed") {
-          end(badRequest("keys for different sets of SAEs are fetched one set at a time"));
-        } else end(unauthorized());
+        } else if (found === "others") end(unauthorized());
+        else end(badRequest(notAtOnce[found]));
       };
       look();
     });

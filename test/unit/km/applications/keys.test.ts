@@ -336,6 +336,17 @@ test("keys of two sets of the caller are fetched one set at a time", (t) => {
   t.deepEqual(refusal(), [400, message, undefined]);
 });
 
+test("keys that were asked for apart are not fetched at once beyond what one request may have", (t) => {
+  const made = bench();
+  const ranges = [{ extent: 1, start: 0, end: 524_289 }] as unknown as Use["ranges"];
+  const ids = put(made, use(1, { ranges }), use(2, { ranges }));
+  const { done, refusal } = told(t);
+  made.keys.take(a, "b", ids, done);
+  const message = "the keys have over 8388608 bits together: fewer are fetched at a time";
+  t.deepEqual(refusal(), [400, message, undefined]);
+  t.is(made.taken.length, 0);
+});
+
 test("keys that are not found, and a peer that does not answer", (t) => {
   const made = bench();
   made.answer = "unknown";
