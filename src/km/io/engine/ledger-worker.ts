@@ -21,6 +21,18 @@ const named: readonly unknown[] = ["version", "damaged", "gone", "removed"];
 function openDatabase(mayBegin: boolean): DatabaseSync {
   // Another process that reads a copy of it, or looks at it, is waited for.
   const database = new DatabaseSync(path, { timeout: lockedMs });
+  try {
+    prepare(database, mayBegin);
+  } catch (error) {
+    // Of a disk that was full nothing is left open: there may be room for it at the next try.
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** @throws Error `version`, `gone`; SQLite's */
+function prepare(database: DatabaseSync, mayBegin: boolean): void {
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
   const found = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (found.user_version > version) throw new Error("version");
@@ -36,7 +48,6 @@ function openDatabase(mayBegin: boolean): DatabaseSync {
       PRIMARY KEY (link, number)) WITHOUT ROWID;
     PRAGMA user_version = ${version};
   `);
-  return database;
 }
 
 class Books {
@@ -72,7 +83,17 @@ class Books {
     statement.run(...values);
   }
 
+  /** @throws SQLite's error, or Error `damaged`: then it is closed */
   load(): LedgerLoaded {
+    try {
+      return this.#read();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #read(): LedgerLoaded {
     const all = (sql: string) => this.#database.prepare(sql).all();
     const check = this.#database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
     if (check.quick_check !== "ok") throw new Error("damaged");
@@ -146,8 +167,10 @@ let ledger: Books | undefined;
 parentPort?.on("message", (request: LedgerRequest) => {
   try {
     if (request.type === "load") {
-      ledger = new Books(request.mayBegin);
-      answer({ type: "loaded", loaded: ledger.load() });
+      const books = new Books(request.mayBegin);
+      const loaded = books.load();
+      ledger = books;
+      answer({ type: "loaded", loaded });
     } else if (request.type === "apply") {
       ledger?.apply(request);
       answer({ type: "applied" });

@@ -66,7 +66,7 @@ export type LedgerAnswer =
 export interface Ledger {
   /**
    * @param mayBegin there is nothing that books would tell of: where there are none they are begun
-   * @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io`
+   * @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io`; `km_store.full`, after which it may be tried again
    */
   load(mayBegin: boolean): Promise<LedgerLoaded>;
   /** @throws Fault `km_store.full`, of which nothing is durable; `km_store.io`: nothing of it, or all */
@@ -143,8 +143,8 @@ export class LedgerThread implements Ledger {
       const message = "a later version of the key manager made these books";
       return waiting?.reject(this.#fault("km_store.version", message, code));
     }
-    // SQLITE_FULL: the transaction was rolled back.
-    if (code === "sqlite 13") {
+    // SQLITE_FULL: the transaction was rolled back. SQLITE_IOERR_SHMSIZE: the -shm could not grow.
+    if (code === "sqlite 13" || code === "sqlite 4874") {
       return waiting?.reject(this.#fault("km_store.full", "no room for the books", code));
     }
     waiting?.reject(

@@ -96,19 +96,21 @@ async function openAll(
   const isEmpty = !(await files.list(folder)).some((name) => name.startsWith("books"));
   const keyring = new Keyring(files, folder, random);
   await keyring.open(masterKey, isEmpty);
-  if (keyring.hasOlder) await keyring.writeAgain();
+  // A start needs room, too: the books have files of their own while they are open.
+  const reserve = new Reserve(files, folder, options.reserveBytes ?? reserveBytes, clock);
+  await reserve.make();
+  if (keyring.hasOlder) await reserve.use(() => keyring.writeAgain());
   const { ledger: openLedger = (path) => new LedgerThread(path) } = options;
   const ledger = openLedger(`${folder}/books.sqlite`);
   try {
     const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
     const volumes = new Volumes(files, folder, keyring, random);
     // Books that begin anew would give up all keys in silence, here and then at the other end.
-    const books = await ledger.load(!(await hasKeys(files, folder)));
+    const mayBegin = !(await hasKeys(files, folder));
+    const books = await reserve.use(() => ledger.load(mayBegin));
     const { groups, damaged, damagedGroups } = await intake.load();
     for (const number of damaged) await intake.setAside(number);
     const missing = await volumes.load(books.extents);
-    const reserve = new Reserve(files, folder, options.reserveBytes ?? reserveBytes, clock);
-    await reserve.make();
     const made = madeAgain(books.redo, books.extents, groups);
     const again = made.length > 0 ? await reserve.use(() => volumes.write(made)) : [];
     for (const { bytes } of made) giveKeyMemory(bytes);
