@@ -32,7 +32,7 @@ import type { KeyStore } from "../store/port.ts";
 import { keysIn, readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
-import { KeptAnswers } from "./kept-answers.ts";
+import { type KeepAnswer, KeptAnswers } from "./kept-answers.ts";
 import { LongAnswers } from "./long-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
@@ -231,29 +231,29 @@ export class Etsi014Server {
   }
 
   #give(call: Call, slave: string, wanted: KeyRequest): void {
-    this.#once(call, ["enc_keys", slave, wanted], () => {
+    this.#once(call, ["enc_keys", slave, wanted], (keep) => {
       const done = (result: Granted | EtsiRefusal) => {
         const met = result instanceof EtsiRefusal || meets(result.level, wanted.wish);
-        this.#answer(call, result, wanted.unhandled || !met);
+        this.#answer(call, result, keep, wanted.unhandled || !met);
       };
       this.#options.keys.give(call.caller, slave, wanted, done, isWanted(call));
     });
   }
 
   #take(call: Call, master: string, ids: readonly string[]): void {
-    this.#once(call, ["dec_keys", master, ids], () => {
-      const done = (result: Granted | EtsiRefusal) => this.#answer(call, result, false);
+    this.#once(call, ["dec_keys", master, ids], (keep) => {
+      const done = (result: Granted | EtsiRefusal) => this.#answer(call, result, keep);
       this.#options.keys.take(call.caller, master, ids, done, isWanted(call));
     });
   }
 
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
-  #once(call: Call, question: readonly unknown[], act: () => void): void {
+  #once(call: Call, question: readonly unknown[], act: (keep: KeepAnswer) => void): void {
     const { name, caller } = call;
     const isFull = () => this.#long.isFull(caller.id);
     const notRead = () => new EtsiRefusal(503, "answers of before are not read", [], 1);
     if (isFull()) throw notRead();
-    if (name === undefined) return act();
+    if (name === undefined) return act(() => {});
     const again = (body: Buffer | undefined) => {
       if (body === undefined) {
         return this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
@@ -266,28 +266,32 @@ export class Etsi014Server {
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
     if (asked === "again") return;
     try {
-      act();
+      act(asked);
     } catch (error) {
-      this.#kept.keep(name, undefined);
+      asked(undefined);
       throw error;
     }
   }
 
   /** These keys are the caller's, durably: read, written into the answer, and not needed any more. */
-  #answer(call: Call, result: Granted | EtsiRefusal, unhandled: boolean): void {
-    if (result instanceof EtsiRefusal) return this.#without(call, result);
+  #answer(call: Call, result: Granted | EtsiRefusal, keep: KeepAnswer, unhandled = false): void {
+    const without = (refusal: EtsiRefusal) => {
+      keep(undefined);
+      this.#refuse(call, refusal);
+    };
+    if (result instanceof EtsiRefusal) return without(result);
     const { store, log } = this.#options;
     const { uses } = result;
     readGranted(store, result, (bytes) => {
       if (bytes === undefined) {
         log.error("keys are damaged: lost", { keys: countOf(uses) });
         const lost = new EtsiRefusal(503, "the keys were damaged and are lost", [], 0);
-        return this.#without(call, lost);
+        return without(lost);
       }
       const ids = idsOf(uses);
       const body = writeKeyContainer(ids, keysIn(uses, bytes), unhandled);
       wipeMemory(bytes);
-      if (call.name !== undefined) this.#kept.keep(call.name, body);
+      keep(body);
       this.#sendKeys(call, body);
     });
   }
@@ -298,11 +302,6 @@ export class Etsi014Server {
     this.#long.begin(caller.id, response, body.length);
     response.once("close", () => wipeMemory(body));
     send(response, 200, body);
-  }
-
-  #without(call: Call, refusal: EtsiRefusal): void {
-    if (call.name !== undefined) this.#kept.keep(call.name, undefined);
-    this.#refuse(call, refusal);
   }
 
   #unread(call: Call, why: BodyRefusal, longest: number): void {

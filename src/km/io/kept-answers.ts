@@ -5,13 +5,19 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { keyMemory, wipeMemory } from "../../port/key.ts";
 
-/** Stated in the documentation of the door, ms. */
+/** From the answer on, as the documentation of the door says, ms. */
 export const keptForMs = 60_000;
 const mostAnswers = 4_096;
 const mostBytes = 8_388_608;
 
 /** Gives an answer: a copy of its own, which the receiver wipes; undefined: there was no key. */
 export type Tell = (body: Buffer | undefined) => void;
+
+/**
+ * Hands in the answer to a question. @param body copied; undefined: there is none, and the next question of that name is a
+ * new one. Once, and at last: until then it is the answer that who asks again waits for
+ */
+export type KeepAnswer = (body: Buffer | undefined) => void;
 
 /** What is kept for one who asks. */
 interface Share {
@@ -27,7 +33,8 @@ interface Kept {
   /** Undefined until it is there. */
   body: Buffer | undefined;
   readonly waiting: Tell[];
-  readonly timer: Timer;
+  /** Undefined until the answer is there. */
+  timer: Timer | undefined;
 }
 
 export class KeptAnswers {
@@ -47,9 +54,9 @@ export class KeptAnswers {
    * @param question what is asked: it is the same each time
    * @param tell is called with the answer if the question was asked before, maybe later
    * @param of who asks: where there is no room for all, the one with most makes room
-   * @returns "new": the caller finds the answer and hands it to {@link keep}; "other": the name is of another question
+   * @returns of a new question what takes its answer; "again": it was asked before; "other": the name is of another question
    */
-  asked(name: string, question: string, tell: Tell, of: string): "new" | "again" | "other" {
+  asked(name: string, question: string, tell: Tell, of: string): KeepAnswer | "again" | "other" {
     const kept = this.#kept.get(name);
     if (kept !== undefined) {
       if (kept.question !== question) return "other";
@@ -57,23 +64,23 @@ export class KeptAnswers {
       else tell(copyOf(kept.body));
       return "again";
     }
-    const timer = this.#clock.after(keptForMs, () => this.#drop(name));
     const share = this.#shares.get(of) ?? { of, names: new Set(), bytes: 0 };
     this.#shares.set(of, share);
     share.names.add(name);
-    this.#kept.set(name, { share, question, body: undefined, waiting: [], timer });
+    const begun: Kept = { share, question, body: undefined, waiting: [], timer: undefined };
+    this.#kept.set(name, begun);
     if (this.#kept.size > mostAnswers) this.#dropOldest(({ names }) => names.size);
-    return "new";
+    return (body) => this.#keep(name, begun, body);
   }
 
-  /** The answer to a new question. @param body copied; undefined: there is none, and the next question is a new one */
-  keep(name: string, body: Buffer | undefined): void {
-    const kept = this.#kept.get(name);
-    if (kept === undefined || kept.body !== undefined) return;
+  #keep(name: string, kept: Kept, body: Buffer | undefined): void {
+    // Where it was dropped meanwhile, another question may have its name.
+    if (this.#kept.get(name) !== kept || kept.body !== undefined) return;
     const waiting = kept.waiting.splice(0);
     if (body === undefined) this.#drop(name);
     else {
       kept.body = copyOf(body);
+      kept.timer = this.#clock.after(keptForMs, () => this.#drop(name));
       this.#count(kept, body.length);
       while (this.#bytes > mostBytes) this.#dropOldest(({ bytes }) => bytes);
     }
@@ -98,7 +105,7 @@ export class KeptAnswers {
   #drop(name: string): void {
     const kept = this.#kept.get(name);
     if (kept === undefined) return;
-    kept.timer.cancel();
+    kept.timer?.cancel();
     this.#kept.delete(name);
     this.#count(kept, -(kept.body?.length ?? 0));
     const { of, names } = kept.share;
