@@ -230,7 +230,9 @@ export class Shredder {
     const { intake, ledger, reserve } = this.#parts;
     const { between } = this.#host;
     // Between two syncs what has left a segment has durably left it.
-    if (!(await between(async () => intake.takeEmpty(most)))) return false;
+    const isAny = await between(async () => intake.takeEmpty(most));
+    // Also if there are none, but the disk was full when others had gone.
+    if (!isAny && this.#segmentsGone.length === 0) return false;
     this.#segmentsGone.push(...(await intake.shred()));
     // With the last of its segments a group's number would be forgotten, and be given out again after a start.
     await between(async () => {

@@ -106,3 +106,22 @@ test("what was sealed anew, and the books have no room for, is in no file when i
   t.false(Buffer.concat(loot).includes(keys[0]?.bytes as Buffer));
   await first.store.close();
 });
+
+test("rows of segments that went when the books had no room go as soon as they have", async (t) => {
+  const bench = new Bench();
+  const { ledger } = bench;
+  const first = await bench.open(masterKeys[0]);
+  const handles = (await put(first)).map(({ handle }) => handle);
+  await commit(first, { dropped: handles.slice(1) });
+  ledger.hasRoom = ({ segmentsGone }) => segmentsGone.length === 0;
+  await first.store.rekey(masterKeys[1]);
+  await commit(first, { dropped: handles.slice(0, 1) });
+  await bench.reseal(first);
+  t.true(ledger.refused > 0);
+  const rows = async () => (await ledger.load()).consumed.filter(({ grp }) => grp >= 0);
+  t.is((await rows()).length, 1);
+  ledger.hasRoom = () => true;
+  await first.store.shred();
+  t.deepEqual(await rows(), []);
+  await first.store.close();
+});
