@@ -18,14 +18,19 @@ export function routeProblem(route: readonly string[]): string | undefined {
 }
 
 /**
- * Where the shortest way is none: the one whose KM IDs are shortest. If that one is none either, there is no other.
+ * The shortest way if it is taken, or else the one whose KM IDs are shortest. If that one is none either, there is no other.
  * @param hops links of it at the most
  */
 export function fittingWay(
   graph: Graph,
+  shortest: number[],
   demand: Pick<ShareDemand, "from" | "to" | "mayUse">,
   hops: number,
 ): number[] | undefined {
+  const isTooLong = shortest.length - 1 > hops;
+  if (!isTooLong && routeProblem(graph.names(shortest)) === undefined) return shortest;
+  // Over links that cost alike no way has fewer: one search for each such pair would hold up a large network for seconds.
+  if (isTooLong && graph.cost.every((cost) => cost === 1)) return undefined;
   // Each KM between has two links of the way: half of its bytes are each one's price.
   const prices = Float64Array.from(graph.links, ({ a, b }) => {
     return (Buffer.byteLength(a) + Buffer.byteLength(b)) / 2;

@@ -345,13 +345,13 @@ export class Planner {
     const { all } = this.#wires;
     const tables = terms.mayUse === undefined ? this.tables : undefined;
     const route = tables?.route(from, to) ?? shortestWithin(all, from, to, this.#mayUse(terms));
-    if (route === undefined || this.#isTaken(route)) return route;
-    return fittingWay(all, { from, to, mayUse: this.#mayUse(terms) }, this.#rules.transit + 1);
-  }
-
-  #isTaken(route: readonly number[]): boolean {
-    if (route.length - 2 > this.#rules.transit) return false;
-    return routeProblem(this.#wires.all.names(route)) === undefined;
+    if (route === undefined) return undefined;
+    return fittingWay(
+      all,
+      route,
+      { from, to, mayUse: this.#mayUse(terms) },
+      this.#rules.transit + 1,
+    );
   }
 
   #rated(routes: readonly (readonly string[])[]): { route: readonly string[]; rate: number }[] {

@@ -2,7 +2,7 @@
 import test from "ava";
 import { parseControllerConfig } from "../../../src/controller/config/load.ts";
 import { defaultRules } from "../../../src/controller/policy/network.ts";
-import { manualProblem, routeProblem } from "../../../src/controller/routing/fits.ts";
+import { fittingWay, manualProblem, routeProblem } from "../../../src/controller/routing/fits.ts";
 import { Graph } from "../../../src/controller/routing/graph.ts";
 import { Planner } from "../../../src/controller/routing/planner.ts";
 import { limits } from "../../../src/wire/ck/names.ts";
@@ -54,6 +54,21 @@ test("a route that no key manager takes is not planned: a longer one is, if it i
   t.deepEqual(both.others(plan), []);
   const manual = both.add("m", "a", "z", { ...terms, manual: [short, detour] }, 0, 0);
   t.deepEqual(manual.routes[0]?.route, detour);
+});
+
+test("a way of too many nodes has another sought for it only where links are shunned", (t) => {
+  const far = ["a", "b", "c", "z"];
+  const looked: number[] = [];
+  const way = (...shunned: Parameters<typeof hop>[]) => {
+    const more = shunned.map((one) => ({ ...hop(...one), cost: 9 }));
+    const graph = new Graph(far, [...chain(far), ...more]);
+    const mayUse = (link: number) => looked.push(link) > 0;
+    const found = fittingWay(graph, [0, 1, 2, 3], { from: 0, to: 3, mayUse }, 2);
+    return found && graph.names(found);
+  };
+  t.is(way(), undefined);
+  t.deepEqual(looked, []);
+  t.deepEqual(way(["a", "c"]), ["a", "c", "z"]);
 });
 
 test("a route by hand that no key manager takes is refused, with the limit", (t) => {
