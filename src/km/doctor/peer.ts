@@ -116,7 +116,8 @@ const advices: readonly (readonly [RegExp, string])[] = [
   [/revoked/, "the certificate was taken back: ask whoever runs the other key manager"],
   [/revocation list/, "copy the newest list of the CA to kx.crl"],
   [
-    /refuses our certificate|closed by/,
+    // A link that was there and is reset is over, as one that is closed.
+    /refuses our certificate|(?<!the link ended: )closed by/,
     "the other end must trust the CA of kx.cert and know its name: see its log",
   ],
   [/speak/, "something else listens there: check host and port of the link"],
