@@ -18,13 +18,11 @@ import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
 import { isPromised, keepPromised, promise, promisedKeys, promisedTo } from "./promised.ts";
 import { always } from "./request.ts";
+import { UnderCheck } from "./under-check.ts";
 import { voidUnbound } from "./void-unbound.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
-
-/** Keys that are checked at a time, of all offers, some 300 bytes each: more are refused. */
-const maxChecking = 16_384;
 
 export class Peer {
   /** What batches are authenticated with. */
@@ -38,7 +36,7 @@ export class Peer {
   readonly #open = new OpenTakes();
   /** Keys that no application gets any more, and that end as soon as no take of theirs is open. */
   readonly #givenUp = new Set<Use>();
-  #checking = 0;
+  readonly #checks = new UnderCheck();
   /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
   #compared = false;
   /** See `lastTakes`. */
@@ -71,7 +69,7 @@ export class Peer {
     // It comes again.
     if (areBound(books, name, keys)) return all(undefined);
     // A name is of one offer, at either end.
-    if (name === noOffer || books.hasOffer(name)) return all("used");
+    if (name === noOffer || books.hasOffer(name) || this.#checks.has(name)) return all("used");
     const isAllowed = this.#mayBind(message.use);
     if (!isAllowed || !areFree(books, keys)) {
       const no = isAllowed ? undefined : "policy";
@@ -88,16 +86,16 @@ export class Peer {
     if (isTwice(keys, versioned)) return done("used");
     const count = countOf(keys);
     const isFull = books.uses.size + count > this.#context.limits.underWay;
-    if (isFull || this.#checking + count > maxChecking) return done("limit");
+    if (isFull || !this.#checks.hasRoom(count)) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
     books.stock.markUsed(versioned);
     turn.changed();
-    this.#checking += count;
+    const isStillWanted = this.#checks.begin(offer, count);
     books.stock.pin(versioned);
     const { generation, tagKey: key } = this.#context;
     const nonce = keyNonce(Buffer.from(keys[0]?.id as string, "hex"));
     const check = (tag: Buffer | undefined) => {
-      this.#checking -= count;
+      const isWanted = isStillWanted();
       books.stock.unpin(versioned);
       turn.changed();
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
@@ -105,7 +103,7 @@ export class Peer {
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
       // Another offer of this name, or with these IDs, was checked meanwhile.
       const isTaken = books.hasOffer(offer) || keys.some((entry) => books.uses.hasAny(entry));
-      if (isTaken) return done("used");
+      if (isTaken || !isWanted) return done("used");
       const uses = offeredUses(keys, { offer, owner: false, state: "B", request, pickUp });
       this.#waiting.beginAll(uses, this.#context.now());
       books.addUses(uses);
@@ -144,7 +142,9 @@ export class Peer {
       else this.fates.tell(use);
       return;
     }
-    if (use === undefined) voidUnbound(this.#context, message);
+    if (use !== undefined) return;
+    this.#checks.giveUp(offer.toString("hex"));
+    voidUnbound(this.#context, message);
   }
 
   /**

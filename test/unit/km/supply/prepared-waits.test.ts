@@ -31,7 +31,7 @@ async function prepared(isLost: (message: KxMessage) => boolean = () => false) {
     after(1);
   };
   const expired = () => b.link.books.state.told.expired;
-  return { after, states, give, network, expired };
+  return { after, states, give, network, expired, world };
 }
 
 test("prepared keys are there after any time; one that is given has all of its time, and no more", async (t) => {
@@ -65,4 +65,19 @@ test("one that the comparison of both books tells the application of has its tim
   ]);
   after(pickUp);
   t.deepEqual(states(), [["P"], ["B"]]);
+});
+
+test("keys that their owner gives up while the other end still compares them are bound by neither", async (t) => {
+  const { world, after } = await prepared();
+  const { a, b, clock } = world;
+  const keys = () => [a, b].map(({ link }) => link.books.uses.size);
+  for (let ms = 1; ms < 60; ms++) {
+    a.link.owner.preOffer(1, 8, pickUp, clock.now + ms);
+    clock.runUntil(clock.now + ms);
+    a.link.tick();
+    after(1);
+    const [own, theirs] = keys();
+    t.is(own, theirs, `given up after ${ms} ms`);
+  }
+  t.true((keys()[0] ?? 0) > 2);
 });
