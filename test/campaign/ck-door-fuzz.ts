@@ -49,6 +49,8 @@ export async function fuzzDoor(connections: number, seed: number): Promise<DoorF
     await controller.km("km-good", end.handlers, [good]);
     await eventually("the good one is attached", () => end.sessions.length, { is: 1 });
     const ask = async () => {
+      // As each does every 5 s: a machine may be so slow that its link would be unknown meanwhile.
+      await end.session.request({ type: "report", sourceKm: "km-good", at: systemClock.wall() });
       const { message } = await end.session.request({
         type: "nextHopRequest",
         sourceKma: "km-good",
