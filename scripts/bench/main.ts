@@ -1,6 +1,7 @@
 /** `npm run bench`: every benchmark, each beside a bare baseline in the same run. */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { guardOutput } from "../tool.ts";
 import { applicationCoreBenchmarks } from "./application-cores.ts";
 import { manyApplicationBenchmarks } from "./application-many.ts";
 import { applicationBenchmarks } from "./applications.ts";
@@ -119,6 +120,7 @@ function parse(args: string[]) {
 }
 
 async function main(args: string[]): Promise<number> {
+  guardOutput("bench");
   let options: ReturnType<typeof parse>;
   try {
     options = parse(args);

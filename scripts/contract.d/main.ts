@@ -1,6 +1,7 @@
 /** `scripts/contract`: writes `contract/`, or with `--check` says whether it is up to date. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { guardOutput } from "../tool.ts";
 import { asyncApi, page } from "./asyncapi.ts";
 import { ckProto } from "./ck-proto.ts";
 import { controllerSchemas } from "./controller-schemas.ts";
@@ -43,6 +44,7 @@ function current(file: string): string | undefined {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  guardOutput("contract");
   const [word, ...more] = process.argv.slice(2);
   const files = [...contractFiles()];
   if (word === "--help" || word === "-h") {

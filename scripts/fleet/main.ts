@@ -1,5 +1,6 @@
 /** `npm run fleet`: many lightweight nodes at one broker, measured. */
 import { describe } from "../../src/base/errors.ts";
+import { guardOutput } from "../tool.ts";
 import { size, within } from "./figures.ts";
 import { readOptions, UsageError, usage } from "./options.ts";
 import { type FleetResult, held, runFleet } from "./run.ts";
@@ -40,6 +41,7 @@ function report(result: FleetResult): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  guardOutput("fleet");
   try {
     const options = readOptions(args);
     if (options === "help") {

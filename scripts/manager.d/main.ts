@@ -11,6 +11,7 @@ import { commands as nodeCommands } from "../../src/node/commands/table.ts";
 import { topicNames } from "../../src/node/manager/topics.ts";
 import { type CommandTable, isCommandOf, orderIn } from "../../src/ops/commands/table.ts";
 import { level, nameOf } from "../../src/ops/manager/topics.ts";
+import { guardOutput } from "../tool.ts";
 import {
   type BrokerOptions,
   type Options,
@@ -285,6 +286,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const options = readOptions(args);
     if (options !== "help") return await run(options);
+    guardOutput("manager");
     process.stdout.write(usage);
     return exit.ok;
   } catch (error) {
@@ -302,5 +304,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// An output that cannot be written is told in an event of its own.
+await new Promise(setImmediate);
 // A result that came does not wait for the timer that would have given it up.
 process.exit();

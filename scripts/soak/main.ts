@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { wrap } from "../../src/host/terminal/table.ts";
+import { guardOutput } from "../tool.ts";
 import { campaigns } from "./campaigns.ts";
 
 const usage = `npm run soak -- [options]: the long campaigns
@@ -24,6 +25,7 @@ function number(text: string | undefined, standard: number): number {
 }
 
 async function main(args: string[]): Promise<number> {
+  guardOutput("soak");
   let options: { only?: string; seed: number; scale: number };
   try {
     const text = { type: "string" } as const;

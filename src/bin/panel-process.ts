@@ -14,6 +14,7 @@ import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
 import { type Reconnecting, reconnecting } from "../host/life/reconnecting.ts";
 import { stopRequested } from "../host/life/signals.ts";
+import { openTerminal } from "../host/terminal/terminal.ts";
 import { connectNode, type NodeLink } from "../node/panel/client.ts";
 import { KeyFile } from "../node/panel/key-file.ts";
 import { beatMs } from "../port/panel.ts";
@@ -161,10 +162,10 @@ export async function begin(args: readonly string[]): Promise<void> {
   setInterval(() => {}, 60_000);
   process.stderr.on("error", () => {});
   const chosen = options(args);
-  if (chosen === "help") {
-    process.stdout.write(usage);
-  } else if (chosen === "version") {
-    process.stdout.write(`${softwareVersion}\n`);
+  if (chosen === "help" || chosen === "version") {
+    const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-panel");
+    terminal.pass(chosen === "help" ? usage.trimEnd() : softwareVersion);
+    await terminal.written();
   } else if (typeof chosen === "string") {
     process.stderr.write(`qkd-panel: ${chosen}\nTry: qkd-panel --help\n`);
     process.exitCode = exit.usage;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { describe, errorCode } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
+import { openTerminal } from "../host/terminal/terminal.ts";
 import { longestJws } from "../ops/commands/jws.ts";
 import { judgeSite } from "../ops/site/decide.ts";
 import { writeNew } from "../ops/site/durable.ts";
@@ -208,7 +209,7 @@ function main(args: string[]): number {
   try {
     const { values, positionals } = parse(args);
     if (values.help) {
-      process.stdout.write(usage);
+      openTerminal(process.stdout, process.stderr, process.env, "qkd-image").pass(usage.trimEnd());
       return exit.ok;
     }
     const why = carryOut(positionals.length === 1 ? positionals[0] : undefined, values);

@@ -1,6 +1,7 @@
 /** `scripts/emulator`: the module pair as a program. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { guardOutput } from "../../scripts/tool.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import { fasterClock, play } from "./control/scenario.ts";
@@ -115,8 +116,10 @@ async function main(args: string[]): Promise<number> {
   try {
     const parsed = parseOptions(args);
     if (parsed.kind === "help") {
+      guardOutput("emulator");
       process.stdout.write(usage);
     } else if (parsed.kind === "send") {
+      guardOutput("emulator");
       const answer = await send(join(resolve(parsed.folder), "control.sock"), parsed.command);
       process.stdout.write(`${answer}\n`);
       return answer.startsWith("ok") ? exitCodes.ok : exitCodes.usage;

@@ -2,6 +2,7 @@
  * standard error. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { guardOutput } from "../../../scripts/tool.ts";
 import { describe } from "../../../src/base/errors.ts";
 import { createLog } from "../../../src/base/log.ts";
 import { type CliOptions, readOptions, UsageError, usage } from "./options.ts";
@@ -127,8 +128,10 @@ async function run(options: CliOptions): Promise<void> {
 async function main(args: readonly string[]): Promise<number> {
   try {
     const options = readOptions(args);
-    if (options === "help") process.stdout.write(usage);
-    else await run(options);
+    if (options === "help") {
+      guardOutput("km");
+      process.stdout.write(usage);
+    } else await run(options);
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof UsageError) {

@@ -14,6 +14,13 @@ const tools: Readonly<Record<string, readonly string[]>> = {
   "lint-imports": ["scripts/lint-imports.ts", "--help"],
   release: ["scripts/release.d/main.ts", "--help"],
   "conform:km": ["scripts/conform/km.ts", "--list"],
+  emulator: ["test/emulator/cli.ts", "--help"],
+  km: ["test/emulator/km/cli.ts", "--help"],
+  "panel-emulator": ["test/emulator/panel/cli.ts", "--help"],
+  manager: ["scripts/manager.d/main.ts", "--help"],
+  contract: ["scripts/contract.d/main.ts", "--help"],
+  fleet: ["scripts/fleet/main.ts", "--help"],
+  soak: ["scripts/soak/main.ts", "--help"],
 };
 
 for (const [name, [file = "", ...args]] of Object.entries(tools)) {
