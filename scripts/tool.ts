@@ -22,6 +22,11 @@ export function guardOutput(name: string): void {
   });
 }
 
+/** Resolves when {@link guardOutput} has heard of what was written: an error is told in an event of its own. */
+export function outputHeard(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** The command line is wrong. */
 export class UsageError extends Error {}
 

@@ -11,7 +11,7 @@ import { commands as nodeCommands } from "../../src/node/commands/table.ts";
 import { topicNames } from "../../src/node/manager/topics.ts";
 import { type CommandTable, isCommandOf, orderIn } from "../../src/ops/commands/table.ts";
 import { level, nameOf } from "../../src/ops/manager/topics.ts";
-import { guardOutput } from "../tool.ts";
+import { guardOutput, outputHeard } from "../tool.ts";
 import {
   type BrokerOptions,
   type Options,
@@ -304,7 +304,6 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2));
-// An output that cannot be written is told in an event of its own.
-await new Promise(setImmediate);
+await outputHeard();
 // A result that came does not wait for the timer that would have given it up.
 process.exit();

@@ -12,13 +12,22 @@ import { testWhole } from "../needs.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
 
-/** Processes that were started with this folder in their command line. */
-function runningIn(folder: string): string[] {
+interface RunningProcess {
+  readonly pid: number;
+  readonly group: number;
+  /** How it was started. */
+  readonly line: string;
+}
+
+/** All that there are, zombies left out. */
+function processes(): RunningProcess[] {
   return readdirSync("/proc").flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
     try {
-      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      return line.includes(folder) ? [line.replaceAll("\0", " ")] : [];
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1) ?? "";
+      const [state, , group] = stat.split(" ");
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      return state === "Z" ? [] : [{ pid: Number(pid), group: Number(group), line }];
     } catch {
       // It has ended since.
       return [];
@@ -26,21 +35,13 @@ function runningIn(folder: string): string[] {
   });
 }
 
-/** Processes of a group, zombies left out, and how they were started. */
-function groupOf(group: number): { readonly pid: number; readonly line: string }[] {
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const [state, , of] = (
-        readFileSync(`/proc/${name}/stat`, "latin1").split(") ").at(-1) ?? ""
-      ).split(" ");
-      const line = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
-      return Number(of) === group && state !== "Z" ? [{ pid: Number(name), line }] : [];
-    } catch {
-      // It has ended since.
-      return [];
-    }
-  });
+/** Those that were started with this folder in their command line. */
+function runningIn(folder: string): string[] {
+  return processes().flatMap(({ line }) => (line.includes(folder) ? [line] : []));
+}
+
+function groupOf(wanted: number): RunningProcess[] {
+  return processes().filter(({ group }) => group === wanted);
 }
 
 /** What the folder of the run has when it is so far. */

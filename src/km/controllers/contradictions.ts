@@ -2,6 +2,7 @@
  * Whether controllers order opposite things, by turns. Each that is obeyed undoes what another one ordered, and is
  * undone by it, for as long as both run. A route that one controller changes itself is none of it. Pure.
  */
+import { Often } from "../../base/often.ts";
 
 /** One order undoes another's so many times, within so long, ms: then it is told. */
 const times = 4;
@@ -12,8 +13,8 @@ interface Order {
   readonly what: string;
   /** Name of the controller. */
   readonly by: string;
-  /** When it took the place of another controller's, monotonic, ms. */
-  readonly undone: readonly number[];
+  /** How often one took the place of another controller's. */
+  readonly undone: Often;
 }
 
 export class Contradictions {
@@ -27,10 +28,10 @@ export class Contradictions {
   ordered(thing: string, what: string, by: string, now: number): string | undefined {
     const before = this.#orders.get(thing);
     const isOther = before !== undefined && before.what !== what && before.by !== by;
-    const past = (before?.undone ?? []).filter((at) => now - at < withinMs);
-    const undone = isOther ? [...past, now] : past;
-    const isTold = undone.length >= times;
-    this.#orders.set(thing, { what, by, undone: isTold ? [] : undone });
-    return isTold ? `${thing}: ${before?.by} orders ${before?.what}, ${by} ${what}` : undefined;
+    const undone = before?.undone ?? new Often(times, withinMs);
+    this.#orders.set(thing, { what, by, undone });
+    return isOther && undone.came(now)
+      ? `${thing}: ${before?.by} orders ${before?.what}, ${by} ${what}`
+      : undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** `scripts/panel-emulator`: a chassis controller for a bench or a test guest. */
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { guardOutput } from "../../../scripts/tool.ts";
+import { guardOutput, outputHeard } from "../../../scripts/tool.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { errorCode } from "../../../src/base/errors.ts";
 import type { Attachment } from "./attachment.ts";
@@ -65,8 +65,7 @@ const values = read();
 if (values.help) {
   guardOutput("panel-emulator");
   process.stdout.write(usage);
-  // An output that cannot be written is told in an event of its own.
-  await new Promise(setImmediate);
+  await outputHeard();
   process.exit(0);
 }
 const usb = /^([0-9a-f]{4}):([0-9a-f]{4})$/i.exec(values.usb);
