@@ -38,10 +38,12 @@ export interface Feed {
   readonly rate?: number | undefined;
   /** Messages without an answer. */
   readonly window: number;
+  /** When the first of them is due, of `performance.now()`; undefined: at once. */
+  readonly at?: number | undefined;
 }
 
 /** @returns when all were answered */
-export async function feed({ socket, modules, ids, key, rate, window }: Feed): Promise<void> {
+export async function feed({ socket, modules, ids, key, rate, window, at }: Feed): Promise<void> {
   const count = ids.length / idLength;
   const text = key.toString("base64");
   const head = `{"qkd_module_ID":"${modules[0]}","matching_qkd_module_ID":"${modules[1]}","key_ID":"`;
@@ -65,8 +67,10 @@ export async function feed({ socket, modules, ids, key, rate, window }: Feed): P
       wake = resolve;
       setTimeout(resolve, 1);
     });
-  const begun = performance.now();
   const most = Math.max(1, Math.floor(65_536 / message.length));
+  // Blocks that have been written: to make one for each collected garbage for 30 ms, several times a second.
+  const free: Buffer[] = [];
+  const begun = at ?? performance.now();
   for (let sent = 0; Math.floor(answered / answerLength) < count; ) {
     const due = rate === undefined ? count : ((performance.now() - begun) / 1_000) * rate;
     const open = sent - Math.floor(answered / answerLength);
@@ -75,7 +79,8 @@ export async function feed({ socket, modules, ids, key, rate, window }: Feed): P
       await pause();
       continue;
     }
-    const bytes = Buffer.allocUnsafe(now * message.length);
+    const room = free.pop() ?? Buffer.allocUnsafe(most * message.length);
+    const bytes = room.subarray(0, now * message.length);
     for (let i = 0; i < now; i++) {
       const to = i * message.length;
       const id = (sent + i) * idLength;
@@ -86,7 +91,8 @@ export async function feed({ socket, modules, ids, key, rate, window }: Feed): P
       ids.copy(bytes, to + keyAt, id, id + 8);
     }
     sent += now;
-    if (!socket.write(bytes)) await new Promise((resolve) => socket.once("drain", resolve));
+    if (!socket.write(bytes, () => free.push(room)))
+      await new Promise((resolve) => socket.once("drain", resolve));
   }
   socket.destroy();
 }
