@@ -6,6 +6,7 @@
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
+import { BurntWays } from "./burnt.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
 import { PoolPads } from "./pool-pads.ts";
@@ -20,8 +21,6 @@ const window = 16;
 const windowBytes = 4_194_304;
 /** After a route was found to carry no long keys, the next of them is tried after this, ms. */
 const shortForMs = 600_000;
-/** One-time pads are tried again on a way that burnt them after this, where AES may take their place, ms. */
-const burntForMs = 10_000;
 const mostDemands = 256;
 /** Relays of one order of a controller that are under way at a time. */
 const orderWindow = 4;
@@ -56,8 +55,7 @@ export class RelayPair {
   #coming = 0;
   #came = 0;
   #ordered = 0;
-  /** Ways on which one-time pads were burnt of late, by their KMs: until when, and whether for want of pads. */
-  readonly #burnt = new Map<string, { readonly until: number; readonly short: boolean }>();
+  readonly #burnt = new BurntWays();
   #waitMs = firstWaitMs;
   #notBefore = 0;
   #shortUntil = 0;
@@ -221,13 +219,14 @@ export class RelayPair {
    * @param done once, with what both ends have by it
    */
   orderBy(via: Via, bytes: number, deadline: number, done: TellRelay): void {
-    const { policy, stock, far, now } = this.#parts;
+    const { far, now } = this.#parts;
     if (bytes > 0 && !far.ready) return done({ failure: "away", at: far.peer }, 0);
-    const room = Math.max(0, Math.floor(policy.high / 8) - stock() - this.#coming);
-    let left = Math.min(bytes, room);
+    let left = bytes;
     let [came, underWay] = [0, 0];
     let failed: RelayEnd;
     const go = () => {
+      // Looked at before each: other orders, and the pool, fill the same stock meanwhile.
+      left = Math.min(left, this.#room);
       while (left > 0 && underWay < orderWindow && failed === undefined && now() < deadline) {
         const length = Math.min(this.batch, Math.max(leastDemand, left));
         left -= Math.min(left, length);
@@ -333,14 +332,7 @@ export class RelayPair {
   }
 
   #burntOf(via: Via) {
-    const found = this.#burnt.get(via.join("\0"));
-    return found !== undefined && this.#parts.now() < found.until ? found : undefined;
-  }
-
-  #burn(via: Via, { failure }: NonNullable<RelayEnd>): void {
-    const now = this.#parts.now();
-    for (const [name, { until }] of this.#burnt) if (until <= now) this.#burnt.delete(name);
-    this.#burnt.set(via.join("\0"), { until: now + burntForMs, short: failure === "stock" });
+    return this.#burnt.of(via, this.#parts.now());
   }
 
   #attempt({ scheme, via }: Attempt, length: number, done: (end: RelayEnd) => void): void {
@@ -356,7 +348,7 @@ export class RelayPair {
         this.failed++;
         this.failingSince ??= wall();
         this.ways.failed(via, now());
-        if (scheme !== "aes" && end.at !== this.#parts.me) this.#burn(via, end);
+        if (scheme !== "aes" && end.at !== this.#parts.me) this.#burnt.burn(via, end, now());
         if (end.failure === "long") this.#shortUntil = now() + shortForMs;
         this.lastFailure = { ...end, route: via, wall: wall() };
       }
@@ -389,6 +381,12 @@ export class RelayPair {
     count.bytes += length;
     count.cost += costBytes(scheme, kms, length);
     this.#came += length;
+  }
+
+  /** Bytes up to the most that there is to be, beside what is on its way. */
+  get #room(): number {
+    const { policy, stock } = this.#parts;
+    return Math.max(0, Math.floor(policy.high / 8) - stock() - this.#coming);
   }
 
   #over(length: number): void {

@@ -1,0 +1,56 @@
+/** What controllers and operators order of a pair, up to the most that there is to be. */
+import test from "ava";
+import { RelayPair } from "../../../../src/km/relay/pair.ts";
+import type { RelayEnd } from "../../../../src/km/relay/source.ts";
+
+const high = 64_000;
+const batch = 1_000;
+
+/** A pair whose relays wait until a test ends them; what came is stock. */
+function bench() {
+  const begun: { readonly length: number; readonly done: (end: RelayEnd) => void }[] = [];
+  const state = { stock: 0, now: 0 };
+  const pair = new RelayPair({
+    me: "km-a",
+    far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
+    policy: {
+      ...{ routes: [["km-b"]], routing: "controller", scheme: "case-2", aes: false },
+      ...{ pool: { kind: "manual" }, high, batch },
+    },
+    stock: () => state.stock,
+    begin: ({ length }, done) => begun.push({ length, done }),
+    pads: () => 1e9,
+    wantPads: () => {},
+    now: () => state.now,
+    wall: () => state.now,
+  });
+  /** All that is begun goes well, and what is begun after it. */
+  const goOn = () => {
+    for (let one = begun.shift(); one !== undefined; one = begun.shift()) {
+      state.stock += one.length;
+      one.done(undefined);
+    }
+  };
+  return { pair, begun, state, goOn };
+}
+
+test("orders that come together fill stock no higher than one of them may", (t) => {
+  const { pair, state, goOn } = bench();
+  const ends: [RelayEnd, number][] = [];
+  for (let i = 0; i < 20; i++) {
+    pair.orderBy(["km-b"], high / 8, 60_000, (end, bytes) => ends.push([end, bytes]));
+  }
+  goOn();
+  t.is(state.stock, high / 8);
+  t.is(ends.length, 20);
+  t.deepEqual(
+    ends.filter(([end]) => end !== undefined),
+    [],
+    "none of them failed",
+  );
+  t.is(
+    ends.reduce((sum, [, bytes]) => sum + bytes, 0),
+    high / 8,
+    "each tells what came by it",
+  );
+});
