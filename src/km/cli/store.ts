@@ -42,7 +42,7 @@ export function checkText(check: StoreCheck): string {
   const wrong: [string, number][] = [
     ["segments that do not open", check.damaged_segments],
     ["groups of keys that do not open", check.damaged_groups],
-    ["keys that waited when it was closed, and are gone", check.lost_keys],
+    ["keys that waited, and are gone", check.lost_keys],
     ["extents that do not open", check.damaged_extents],
     ["extents whose file is gone", check.missing_extents],
     ["rows of stock without bytes", check.rows_alone],

@@ -74,7 +74,7 @@ export async function openStore(
   onRekeyed = () => masterKey.done();
   const { segments, extents, groups, keys } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });
-  if (keys > 0) log.error("keys waited when the store was closed, and are gone: lost", { keys });
+  if (keys > 0) log.error("keys that waited are gone: lost", { keys });
   for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
   for (const { link, number } of extents) {
     log.error("stock is missing: lost", { link, extent: number });

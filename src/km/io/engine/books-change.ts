@@ -61,20 +61,3 @@ export function highest(group: number): ConsumedRow {
 export function highestOf(row: ConsumedRow | undefined): number {
   return row === undefined ? 0 : -row.segment;
 }
-
-/** Number of another row that is of no group. */
-const closedRow = -2;
-
-/**
- * Row that tells how many keys waited when the store was closed in order: a witness against files that lost some of
- * them since. @param keys undefined: it is open
- */
-export function closedWith(keys: number | undefined): ConsumedRow {
-  return { grp: closedRow, segment: keys === undefined ? 0 : -1 - keys, bits: new Uint8Array() };
-}
-
-/** @param waiting keys that are there @returns how many are gone since the store was closed in order; 0 if it was not */
-export function lostSince(consumed: ReadonlyMap<number, ConsumedRow>, waiting: number): number {
-  const { segment = 0 } = consumed.get(closedRow) ?? {};
-  return segment < 0 ? Math.max(0, -1 - segment - waiting) : 0;
-}

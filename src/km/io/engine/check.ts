@@ -6,12 +6,12 @@ import { Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { wipeMemory } from "../../../port/key.ts";
 import { rowKind } from "../../store/port.ts";
-import { lostSince } from "./books-change.ts";
 import type { Group } from "./group.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, type LedgerLoaded, LedgerThread } from "./ledger.ts";
+import { lostKeys } from "./lost-keys.ts";
 import { notOpened, openEngine } from "./open.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
@@ -29,7 +29,10 @@ export interface StoreCheck {
   readonly damaged_segments: number;
   /** Groups of keys that do not open: damaged, or not written to their end when power failed. */
   readonly damaged_groups: number;
-  /** Keys that waited when the store was closed in order, and are not there, for whatever reason. */
+  /**
+   * Keys that waited when the store was closed in order, or that the books tell of, and that are not there, for whatever
+   * reason: at least so many.
+   */
   readonly lost_keys: number;
   /** Extents whose bytes do not open. */
   readonly damaged_extents: number;
@@ -130,6 +133,7 @@ async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
   const made = madeAgain(books.redo, books.extents, groups);
   for (const { bytes } of made) giveKeyMemory(bytes);
   const again = new Set(made.map(({ link, number }) => placeName(link, number)));
+  const there = new Set(groups.map(({ number }) => number));
   let [waiting_keys, waiting_bytes, used_keys, damaged_use] = [0, 0, 0, 0];
   for (const group of groups) {
     const bits = consumed.get(group.number)?.bits;
@@ -150,7 +154,7 @@ async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
     used_keys,
     damaged_segments: damaged.length,
     damaged_groups: damagedGroups,
-    lost_keys: lostSince(consumed, waiting_keys),
+    lost_keys: lostKeys({ consumed, there }, waiting_keys),
     damaged_use,
   };
 }

@@ -18,7 +18,7 @@ import type {
   TagKey,
 } from "../../store/port.ts";
 import { Alone } from "./alone.ts";
-import { booksChange, closedWith, noChange } from "./books-change.ts";
+import { booksChange, noChange } from "./books-change.ts";
 import { both } from "./both.ts";
 import { Cadence } from "./cadence.ts";
 import { storeFault } from "./fault.ts";
@@ -28,6 +28,7 @@ import { HeldReads } from "./held-reads.ts";
 import { giveKeyMemory, releaseKeyMemory, takeKeyMemory } from "./key-pool.ts";
 import { Lane } from "./lane.ts";
 import type { RedoRow } from "./ledger.ts";
+import { closedWith } from "./lost-keys.ts";
 import { isUrgent, type Operation, type Put } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
 import type { NewBytes } from "./place.ts";

@@ -8,6 +8,7 @@ import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
 import type { BufferedKeys } from "../../store/buffered.ts";
 import type { Handle } from "../../store/port.ts";
 import { giveKeyMemory, keyMemoryRoom, takeKeyMemory } from "./key-pool.ts";
+import { bitsFor } from "./lost-keys.ts";
 import type { Scratch } from "./scratch.ts";
 import { open, seal } from "./sealing.ts";
 
@@ -157,7 +158,7 @@ export class Group {
   readonly length: number;
   readonly #factsAt: number;
   readonly count: number;
-  /** One bit a key: it has left the buffer. */
+  /** One bit a key: it has left the buffer. See {@link bitsFor}. */
   readonly consumed: Uint8Array;
   live: number;
   segment = 0;
@@ -173,7 +174,7 @@ export class Group {
     this.#factsAt = 4 + facts.readUInt32BE(0);
     this.count = (facts.length - this.#factsAt) / factLength;
     this.live = this.count;
-    this.consumed = new Uint8Array(Math.ceil(this.count / 8));
+    this.consumed = bitsFor(this.count);
     this.#starts = new Uint32Array(this.count + 1);
     for (let i = 0; i < this.count; i++) {
       this.#starts[i + 1] = (this.#starts[i] as number) + wholeBytes(this.#bits(i));

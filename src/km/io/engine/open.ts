@@ -6,12 +6,13 @@ import type { Duration } from "../../../base/duration.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
-import { closedWith, highestOf, highestRow, lostSince, noChange, rowOf } from "./books-change.ts";
+import { highestOf, highestRow, noChange, rowOf } from "./books-change.ts";
 import { Engine } from "./engine.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, LedgerThread } from "./ledger.ts";
+import { closedWith, isFilled, lostKeys, rowsOfLost } from "./lost-keys.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
 import { Reserve } from "./reserve.ts";
@@ -44,7 +45,7 @@ export interface Damage {
   readonly segments: readonly number[];
   /** Groups of keys that do not open, in segments that do. */
   readonly groups: number;
-  /** Keys that waited when the store was closed in order, and are not there, for whatever reason. */
+  /** Keys that waited when the store was closed, or that the books tell of, and that are not there: at least so many. */
   readonly keys: number;
   readonly extents: readonly { readonly link: string; readonly number: number }[];
 }
@@ -118,23 +119,28 @@ async function openAll(
     const gone = missing.filter(({ link, number }) => !names.has(placeName(link, number)));
     const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
     const moved = [];
+    const areFilled = isFilled(consumed);
     for (const group of groups) {
       const row = consumed.get(group.number);
       if (row === undefined) continue;
       group.markConsumed(row.bits);
       // Copied forward, and the books do not know yet: they must, before the old segment goes.
-      if (row.segment !== group.segment) moved.push({ ...row, segment: group.segment });
+      if (row.segment !== group.segment || !areFilled) {
+        const { number: grp, segment, consumed: bits } = group;
+        moved.push({ grp, segment, bits: bits.slice() });
+      }
     }
+    const witnesses = { consumed, there: new Set(groups.map(({ number }) => number)) };
     const change = {
       ...noChange,
-      consumed: [...moved, closedWith(undefined)],
+      consumed: [...moved, ...rowsOfLost(witnesses), closedWith(undefined)],
       extents: again.map(rowOf),
       gone,
     };
     await reserve.use(() => ledger.apply(change));
     await volumes.overwrite(again.flatMap((place) => volumes.install(place) ?? []));
     const waiting = groups.reduce((sum, { live }) => sum + live, 0);
-    const keys = lostSince(consumed, waiting);
+    const keys = lostKeys(witnesses, waiting);
     let last = highestOf(consumed.get(highestRow));
     for (const { number } of groups) last = Math.max(last, number);
     for (const number of consumed.keys()) last = Math.max(last, number);

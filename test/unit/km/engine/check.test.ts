@@ -130,13 +130,13 @@ test("a number that named a key names no other, not even when all is gone and th
   await third.store.close();
 });
 
-for (const [how, hurt] of [
-  ["is cut off", (segment: string) => truncate(segment, 700)],
-  ["does not open", (segment: string) => turnBit(segment, -20)],
-  ["is gone with its file", (segment: string) => rm(segment)],
-  ["is gone from a file of no length", (segment: string) => truncate(segment, 0)],
+for (const [how, told, hurt] of [
+  ["is cut off", 3, (segment: string) => truncate(segment, 700)],
+  ["does not open", 0, (segment: string) => turnBit(segment, -20)],
+  ["is gone with its file", 3, (segment: string) => rm(segment)],
+  ["is gone from a file of no length", 3, (segment: string) => truncate(segment, 0)],
 ] as const) {
-  test(`what was written last and ${how} is told after an orderly end, and only then`, async (t) => {
+  test(`what was written last and ${how} is told after an orderly end; else what the books tell of`, async (t) => {
     const { folder, open, store } = await filled(t);
     const crashed = await mkdtemp(join(tmpdir(), "qkd-km-check-"));
     t.teardown(() => rm(crashed, { recursive: true }));
@@ -146,12 +146,12 @@ for (const [how, hurt] of [
       const names = (await readdir(join(one, "intake"))).filter((name) => name.endsWith(".seg"));
       await hurt(join(one, "intake", names.toSorted().at(-1) ?? ""));
     }
-    // After a power cut it may never have been written to its end.
-    t.is((await checkStore({ folder: crashed, masterKey })).lost_keys, 0);
+    // After a power cut it may never have been written to its end, unless keys of it were used.
+    t.is((await checkStore({ folder: crashed, masterKey })).lost_keys, told);
     const check = await checkStore({ folder, masterKey });
-    t.true(check.lost_keys > 0);
+    t.true(check.lost_keys > told);
     t.false(isWhole(check));
-    t.regex(checkText(check), /wrong: \d+ keys that waited when it was closed, and are gone/);
+    t.regex(checkText(check), /wrong: \d+ keys that waited, and are gone/);
     const opened = await open();
     t.is(opened.damage.keys, check.lost_keys);
     await opened.store.close();
