@@ -1,12 +1,14 @@
 /** Secrets in files: read as bytes, digit by digit, since a string of a key would stay in memory. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 
 /** More than a text of those that are read here has, bytes. */
 const mostText = 256;
+/** To open a pipe would wait for its writer, and no signal would be heard meanwhile. */
+const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /**
- * Reads a file that others may not read.
+ * Reads a file that others may not read. A pipe, a device or a folder in its place is refused.
  * @param most bytes that it may have; what is beyond is not read
  * @param what it is, for messages: "the master key"
  * @param use with its bytes, which are gone when it returns
@@ -21,8 +23,13 @@ export function withSecretFile<T>(
   const bytes = Buffer.alloc(most);
   let fd: number | undefined;
   try {
-    fd = openSync(file, "r");
-    if ((fstatSync(fd).mode & 0o007) !== 0) {
+    fd = openSync(file, flags);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) {
+      const found = stats.isDirectory() ? "a folder" : "no file, but a pipe or a device";
+      throw new Fault(code, `${what} cannot be read: it is ${found}`, { file });
+    }
+    if ((stats.mode & 0o007) !== 0) {
       throw new Fault(code, `${what} can be read by others: chmod o= FILE`, { file });
     }
     return use(bytes.subarray(0, readSync(fd, bytes, 0, most, 0)));

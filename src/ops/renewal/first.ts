@@ -1,8 +1,9 @@
 /** The first certificates: a person brought them where the program may read, and it renews them where it may write. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errorCode, Fault } from "../../base/errors.ts";
 import type { Problem } from "../../host/config/problems.ts";
+import { readRegular } from "../../host/disk/regular-file.ts";
 import { ending } from "../../host/tls/chain.ts";
 import { PemError, readCertificates } from "../../host/tls/pem.ts";
 import { renewable } from "./config.ts";
@@ -44,7 +45,7 @@ export function withoutFirst(problems: readonly Problem[], tables: RenewalTables
 /** undefined where there is none that can be read: who needs it says why. */
 function firstOf(file: string) {
   try {
-    return readCertificates(readFileSync(file))[0];
+    return readCertificates(readRegular(file))[0];
   } catch (error) {
     if (error instanceof PemError || errorCode(error) !== undefined) return undefined;
     throw error;
@@ -55,7 +56,7 @@ function firstOf(file: string) {
 function copy(from: string, to: string): void {
   try {
     mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-    writeFileSync(`${to}.new`, readFileSync(from), { mode: 0o600, flush: true });
+    writeFileSync(`${to}.new`, readRegular(from), { mode: 0o600, flush: true });
     renameSync(`${to}.new`, to);
   } catch (error) {
     const facts = { file: to, source: from, code: errorCode(error) ?? "unknown" };

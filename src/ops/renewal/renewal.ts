@@ -4,13 +4,13 @@
  */
 
 import type { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { backoff } from "../../base/retry.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { type FileSystem, replaceFile } from "../../host/disk/files.ts";
+import { readRegularText } from "../../host/disk/regular-file.ts";
 import { certificatesOf } from "../../host/est/answer.ts";
 import { askEst, type EstAnswer, type EstQuestion, type EstServer } from "../../host/est/client.ts";
 import { requestLike } from "../../host/est/request.ts";
@@ -195,7 +195,7 @@ function unusable(error: unknown, file: string): unknown {
 /** @throws Fault `est` */
 function readText(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularText(file);
   } catch (error) {
     const code = errorCode(error) ?? "unknown";
     throw new Fault("est", "a file cannot be read", { file, code });

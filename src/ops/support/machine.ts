@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import * as os from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { readRegular } from "../../host/disk/regular-file.ts";
 import type { Secret } from "../bundle/guard.ts";
 
 const run = promisify(execFile);
@@ -76,7 +77,7 @@ export function secretsOf(table: unknown, file: string, path = ""): Secret[] {
     if (typeof value !== "string") return secretsOf(value, file, name);
     if (!isSecret(key)) return [];
     try {
-      return [{ name, content: readFileSync(resolve(dirname(file), value)) }];
+      return [{ name, content: readRegular(resolve(dirname(file), value)) }];
     } catch {
       return [];
     }

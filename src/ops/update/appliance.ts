@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { uptime } from "node:os";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { readRegularText } from "../../host/disk/regular-file.ts";
 import type { NodeEvent } from "../events/event.ts";
 import { describeSlots, parseSlots, toldByRoot, type UpdateStatus } from "./slots.ts";
 import { type Receive, Updater } from "./updater.ts";
@@ -65,8 +66,8 @@ export function openUpdates(
     result: `${told}/result`,
     said: `${told}/said`,
     trust: () => ({
-      ca: manager?.ca && readFileSync(manager.ca, "utf8"),
-      crl: manager?.crl && readFileSync(manager.crl, "utf8"),
+      ca: manager?.ca && readRegularText(manager.ca),
+      crl: manager?.crl && readRegularText(manager.crl),
       crlFresh: manager?.crl_fresh,
     }),
     clock,
