@@ -1,4 +1,7 @@
-/** What a module's way to its KM tells the event log: bounded, whatever the module does. */
+/**
+ * What a module's way to its KM tells the event log: bounded, whatever the module does. Alarms see all of it: one that is
+ * left out may be the one that ends an alarm, or the only one that the chassis was opened.
+ */
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -23,7 +26,10 @@ export interface ChannelEventsParts {
   readonly module: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What is told: so many of a kind a minute. */
   readonly onEvent: (event: NodeEvent) => void;
+  /** All of them, after `onEvent`. */
+  readonly onSeen?: ((event: NodeEvent) => void) | undefined;
 }
 
 export class ChannelEvents {
@@ -38,22 +44,35 @@ export class ChannelEvents {
   /** Custody says what became of a key. */
   custody({ type, facts }: CustodyEvent): void {
     const left = this.#limit.take(`${type} ${facts.reason ?? ""}`);
-    if (left === undefined) return;
-    const all = left === 0 ? facts : { ...facts, left_out: left };
+    if (left === undefined) return this.#parts.onSeen?.(this.#event(type, facts));
+    const all = withLeft(facts, left);
     this.#parts.log.info(type, all);
     this.tell(type, all, routine.includes(type));
   }
 
   /** The module says that something happened. */
   module(event: ModuleEvent): void {
-    if (this.#limit.take(`module_event ${event.code}`) === undefined) return;
+    const left = this.#limit.take(`module_event ${event.code}`);
+    if (left === undefined) return this.#parts.onSeen?.(this.#event("module_event", { ...event }));
     const { code, severity, text } = event;
-    this.#parts.log.warn("module event", { code, severity, text: shortText(text, longestText) });
-    this.tell("module_event", { ...event });
+    const logged = withLeft({ code, severity, text: shortText(text, longestText) }, left);
+    this.#parts.log.warn("module event", logged);
+    this.tell("module_event", withLeft({ ...event }, left));
   }
 
   tell(type: string, facts: NodeEvent["facts"], isRoutine = false): void {
-    const { module, clock, onEvent } = this.#parts;
-    onEvent({ type, module, at: clock.wall(), facts, routine: isRoutine });
+    const event = this.#event(type, facts, isRoutine);
+    this.#parts.onEvent(event);
+    this.#parts.onSeen?.(event);
   }
+
+  #event(type: string, facts: NodeEvent["facts"], routine = false): NodeEvent {
+    const { module, clock } = this.#parts;
+    return { type, module, at: clock.wall(), facts, routine };
+  }
+}
+
+/** @param left how many of the kind were left out before it */
+function withLeft(facts: CustodyEvent["facts"], left: number): CustodyEvent["facts"] {
+  return left === 0 ? facts : { ...facts, left_out: left };
 }

@@ -39,7 +39,10 @@ export interface ChannelParts {
   readonly progress?: Progress;
   /** What stops supply for the whole node; default: nothing ever. */
   readonly halt?: Halt;
+  /** What is told of it: so many of a kind a minute. */
   readonly onEvent: (event: NodeEvent) => void;
+  /** All that happened, also what is not told. */
+  readonly onSeen?: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
   /** Name under which this node has the ledger of the module of an ID, if it is another than this channel's. */

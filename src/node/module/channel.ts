@@ -72,7 +72,8 @@ export class Channel implements LocalModule {
     this.#driver = new Shutter(parts.driver);
     const { clock, log, random, ledger, halt } = parts;
     const kms = options.kmNames ?? options.kms.map(({ name }) => name);
-    this.#events = new ChannelEvents({ module: options.name, clock, log, onEvent: parts.onEvent });
+    const { onEvent, onSeen } = parts;
+    this.#events = new ChannelEvents({ module: options.name, clock, log, onEvent, onSeen });
     this.#custody = new Custody(
       { ...options, kms },
       {

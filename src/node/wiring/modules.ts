@@ -167,6 +167,7 @@ function createChannel(
       nameOfKm: (claimant) => kms.named(claimant),
       health: () => monitoring.watch.verdict(module.name),
       onEvent: (event) => monitoring.event(event),
+      onSeen: (event) => monitoring.watch.event(event),
       onState: (name) => monitoring.stateChanged(name),
       onTelemetry: (name, sample) => monitoring.telemetry(name, sample),
       onLink: (name, km, down) => {

@@ -161,11 +161,10 @@ export class Monitoring {
     return problem;
   }
 
-  /** Something happened in a channel. */
+  /** Something happened that is to be told. What alarms come of it, {@link watch} sees. */
   event(event: NodeEvent): void {
     this.#remember(event);
     this.#manager?.event(event);
-    this.watch.event(event);
   }
 
   /** Resolves when the events so far are on disk, or can't be. */
