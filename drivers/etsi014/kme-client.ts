@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import type { Clock } from "../../src/base/clock.ts";
 import { Fault } from "../../src/base/errors.ts";
+import { retryAfterOf } from "../../src/host/http/retry-after.ts";
 import { type CredentialFiles, readCredentials } from "../../src/host/tls/credentials.ts";
 import { clientTls } from "../../src/host/tls/options.ts";
 import { connectionReason } from "../../src/host/tls/reason.ts";
@@ -12,7 +13,6 @@ import { readKeyContainer } from "../../src/wire/etsi014/read-container.ts";
 import type { Dialect, Meaning } from "./dialects.ts";
 import type { Asked, Kme, KmeKey, KmeStatus } from "./kme.ts";
 import { readStatus } from "./kme-status.ts";
-import { retryAfterOf } from "./retry-after.ts";
 
 export interface KmeClientOptions {
   /** `https://host:port`, with the path before `/api` if there is one. */
@@ -40,6 +40,8 @@ const mostFailures = 3;
 const renewEvery = 10_000;
 /** A connection that was not used for so long is not trusted to be there any more, ms. */
 const idleMs = 4_000;
+/** What a KME may ask for at the most, ms: one slip of its clock or of a proxy must not end the supply of keys. */
+const longestRetry = 60_000;
 
 interface Answer {
   readonly status: number;
@@ -186,7 +188,8 @@ export class KmeClient implements Kme {
       reject(new Error("the connection was closed"));
     });
     asked.once("response", (response) => {
-      const retryAfter = retryAfterOf(response.headers["retry-after"], clock.wall());
+      const header = response.headers["retry-after"];
+      const retryAfter = retryAfterOf(header, clock.wall(), { most: longestRetry });
       readBody(response, (whole) => {
         this.answers++;
         this.bytesReceived += whole.length;

@@ -4,6 +4,7 @@ import { request } from "node:https";
 import type { TLSSocket } from "node:tls";
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
+import { retryAfterOf } from "../http/retry-after.ts";
 import { dialTls } from "../tls/dial.ts";
 import { clientTls, type TlsTexts } from "../tls/options.ts";
 import { connectionReason } from "../tls/reason.ts";
@@ -62,7 +63,8 @@ export async function askEst(
       clock,
       signal: AbortSignal.any([signal, over.signal]),
     });
-    return exchange(socket, server, question, fault, AbortSignal.any([signal, over.signal]));
+    const ended = AbortSignal.any([signal, over.signal]);
+    return exchange(socket, server, question, { fault, signal: ended, clock });
   };
   const late = () => fault("no answer in time", { limit_ms: wholeMs });
   try {
@@ -82,8 +84,7 @@ function exchange(
   socket: TLSSocket,
   { url, login }: EstServer,
   { operation, csr }: EstQuestion,
-  fault: MakeFault,
-  signal: AbortSignal,
+  { fault, signal, clock }: { fault: MakeFault; signal: AbortSignal; clock: Clock },
 ): Promise<EstAnswer> {
   const body = csr?.toString("base64");
   const basic = login && Buffer.from(`${login.username}:${login.password}`).toString("base64");
@@ -105,18 +106,18 @@ function exchange(
   };
   const { promise, resolve, reject } = Promise.withResolvers<EstAnswer>();
   const asked = request(`${url.replace(/\/$/, "")}/${operation}`, options, (response) => {
-    read(response, fault).then(resolve, reject);
+    read(response, fault, clock.wall()).then(resolve, reject);
   });
   asked.on("error", (error) => reject(fault(`the connection ended: ${describe(error)}`)));
   asked.end(body);
   return promise;
 }
 
-async function read(response: IncomingMessage, fault: MakeFault): Promise<EstAnswer> {
+async function read(response: IncomingMessage, fault: MakeFault, wall: number): Promise<EstAnswer> {
   const { statusCode: status = 0, headers } = response;
   if (status === 202) {
     response.destroy();
-    return { againMs: waitOf(headers["retry-after"]) };
+    return { againMs: retryAfterOf(headers["retry-after"], wall, waits) ?? waits.usual };
   }
   if (status !== 200) {
     response.destroy();
@@ -131,10 +132,4 @@ async function read(response: IncomingMessage, fault: MakeFault): Promise<EstAns
     body += chunk;
   }
   return { body };
-}
-
-/** Seconds of `Retry-After`; a date is taken for the usual time. */
-function waitOf(header: string | undefined): number {
-  const ms = /^\d{1,9}$/.test(header ?? "") ? Number(header) * 1_000 : waits.usual;
-  return Math.min(Math.max(ms, waits.least), waits.most);
 }
