@@ -14,7 +14,7 @@ export interface Registered {
   readonly class?: string;
 }
 
-/** Applications of all key managers that are known by their reports. */
+/** Applications of all key managers that are known by their reports; one that several tell of counts for each. */
 const mostReported = 100_000;
 
 export type ComponentKind = "km" | "application";
@@ -31,8 +31,9 @@ export class Repository {
   readonly #names = new Map<string, string>();
   readonly #applications: ReadonlyMap<string, ApplicationPolicy>;
   readonly #atRunTime: Map<string, Registered>;
-  /** Applications that key managers report, by ID; of several KMs the first. */
-  readonly #reported = new Map<string, string>();
+  /** The KMs that report an application, by its ID: it is the first one's, and the next one's when that gives it up. */
+  readonly #reported = new Map<string, string[]>();
+  #told = 0;
 
   /** @param nodes that are configured @param saved by {@link componentName} */
   constructor(
@@ -69,7 +70,7 @@ export class Repository {
     const known = this.#atRunTime.get(componentName("application", id));
     if (known?.state === "revoked") return undefined;
     const configured = this.#applications.get(id);
-    const reported = this.#reported.get(id);
+    const [reported] = this.#reported.get(id) ?? [];
     if (known === undefined && configured === undefined) {
       const isOpen = this.#policy.openToApplications && reported !== undefined;
       return isOpen ? { id, km: reported } : undefined;
@@ -92,14 +93,25 @@ export class Repository {
   /** A KM tells which applications it serves. */
   served(km: string, ids: Iterable<string>): void {
     for (const id of ids) {
-      if (this.#reported.size >= mostReported) return;
-      if (!this.#reported.has(id)) this.#reported.set(id, km);
+      const kms = this.#reported.get(id) ?? [];
+      if (kms.includes(km)) continue;
+      if (this.#told >= mostReported) return;
+      this.#told++;
+      kms.push(km);
+      this.#reported.set(id, kms);
     }
   }
 
   /** A KM does not serve these any more. */
   notServed(km: string, ids: Iterable<string>): void {
-    for (const id of ids) if (this.#reported.get(id) === km) this.#reported.delete(id);
+    for (const id of ids) {
+      const kms = this.#reported.get(id) ?? [];
+      const at = kms.indexOf(km);
+      if (at < 0) continue;
+      this.#told--;
+      kms.splice(at, 1);
+      if (kms.length === 0) this.#reported.delete(id);
+    }
   }
 
   set(kind: ComponentKind, id: string, entry: Registered): void {

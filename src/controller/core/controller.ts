@@ -27,6 +27,7 @@ import { Reports } from "./reports.ts";
 import { Routes } from "./routes.ts";
 import { SessionDesk } from "./session-desk.ts";
 import { statusOf } from "./status.ts";
+import { type WithdrawalParts, withdrawKm } from "./withdrawal.ts";
 import {
   type AccountRecord,
   type ControllerWorld,
@@ -63,6 +64,7 @@ export class Controller {
   readonly #filling: Filling;
   readonly #desk: SessionDesk;
   readonly #reports: Reports;
+  readonly #withdrawal: WithdrawalParts;
   #role: ControllerStatus["role"];
   #flushedAt: number;
   #endedAt: number;
@@ -102,6 +104,8 @@ export class Controller {
     this.#relays = new Relays(this.#parts, this.#routes);
     this.#filling = new Filling(this.#parts, this.#routes, this.#relays);
     this.#reports = new Reports(this.#parts, this.#routes, this.#desk);
+    const own = { routes: this.#routes, desk: this.#desk, filling: this.#filling };
+    this.#withdrawal = { ...this.#parts, ...own };
   }
 
   get role(): ControllerStatus["role"] {
@@ -137,6 +141,7 @@ export class Controller {
     const node = topology.nodes.get(km);
     if (node === undefined || !node.attached) return;
     node.turn(false, world.wall());
+    if (this.mayAttach(km) !== undefined) topology.withdrawn(km);
     news.tell("node", km, `not connected any more: ${why}`);
   }
 
@@ -249,8 +254,7 @@ export class Controller {
   revoke(kind: ComponentKind, id: string, by: string): void {
     this.#access(kind, id, { state: "revoked", by });
     if (kind === "application") this.#desk.revoked(id);
-    // What it told of its links does not count any more.
-    else this.#routes.judge(this.#parts.topology.notTold(id, new Set()));
+    else withdrawKm(this.#withdrawal, id);
     this.certificates.withdrawn(kind, id, by);
   }
 

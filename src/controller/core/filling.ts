@@ -88,6 +88,8 @@ export class Filling {
     const policy = this.#routes.configured(name);
     const fill = this.#fill(name);
     if (plan === undefined) return void this.#fills.delete(name);
+    // What a person ordered is wanted until it is done or taken back, also while both ends are away.
+    if (fill.ordered > 0) plan.usedAt = now;
     const {
       fill: rule = { kind: "manual" },
       batch = defaultBatch,

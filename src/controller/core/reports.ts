@@ -93,7 +93,7 @@ export class Reports {
     const node = topology.nodes.get(km);
     if (node === undefined) return;
     if (isWhole) {
-      repository.notServed(km, node.applications);
+      repository.notServed(km, node.reportedAlone());
       node.applications.clear();
     }
     const served = ids.filter((id) => {

@@ -16,7 +16,7 @@ import { nameOf } from "../topology/names.ts";
 import { type CoreParts, newId } from "./parts.ts";
 import { UsableLinks } from "./usable-links.ts";
 
-/** A pair that is not configured, and that was not asked for so long, is forgotten, ms. */
+/** A pair that is not configured, and that was not asked for so long, is forgotten; so is what a KM that left told of one, ms. */
 const idleMs = 900_000;
 /** Averages and hours are looked at so often; key managers are given another of several routes so often, ms. */
 const lookMs = 5_000;
@@ -31,6 +31,8 @@ const orderMs = 10_000;
 /** What a KM knows of a pair. */
 interface PairEnd {
   report: PairReport | undefined;
+  /** When the KM was seen connected last, monotonic, ms. */
+  hereAt: number;
   /** It asks this controller for routes of the pair. */
   asks: boolean;
   /** The route that it was given last, from the pair's smaller end. */
@@ -154,6 +156,18 @@ export class Routes {
     }
   }
 
+  /** A KM was taken back: what it told of pairs is over, and it is given no route. */
+  withdrawn(km: string): void {
+    for (const ends of this.#ends.values()) ends.delete(km);
+  }
+
+  /** Names of the pairs of a KM. */
+  pairsOf(km: string): string[] {
+    return [...this.#planner.plans.values()].flatMap(({ name, a, b }) =>
+      a === km || b === km ? [name] : [],
+    );
+  }
+
   /** A KM asked for a route, and is to hear of others. @param given from the pair's smaller end */
   gave(plan: PairPlan, km: string, given: readonly string[]): void {
     const end = this.#end(plan.name, km);
@@ -251,6 +265,7 @@ export class Routes {
     for (const link of this.#parts.topology.links.values()) {
       if (link.isOrdered) this.#serveAgain(link);
     }
+    this.#forgetReports(now);
     for (const plan of [...this.planner.plans.values()]) {
       const isIdle = now - plan.usedAt > idleMs && !this.#configured.has(plan.name);
       if (isIdle && !this.#isReported(plan.name)) {
@@ -260,6 +275,19 @@ export class Routes {
       }
       const terms = this.terms(plan.name);
       if (!alike(terms, plan.terms)) this.planner.setTerms(plan, terms);
+    }
+  }
+
+  /** A KM that left wants no keys after a while: it may have another name now, or be none any more. */
+  #forgetReports(now: number): void {
+    const { nodes } = this.#parts.topology;
+    for (const [name, ends] of this.#ends) {
+      for (const [km, end] of ends) {
+        if (nodes.get(km)?.attached === true) end.hereAt = now;
+        else if (now - end.hereAt > idleMs) end.report = undefined;
+      }
+      const isPair = this.#planner.plans.has(name);
+      if (!isPair && !this.#isReported(name)) this.#ends.delete(name);
     }
   }
 
@@ -323,7 +351,8 @@ export class Routes {
   #end(name: string, km: string): PairEnd {
     const ends = this.#ends.get(name) ?? new Map<string, PairEnd>();
     this.#ends.set(name, ends);
-    const end = ends.get(km) ?? { report: undefined, asks: false, given: undefined };
+    const hereAt = this.#parts.world.now();
+    const end = ends.get(km) ?? { report: undefined, hereAt, asks: false, given: undefined };
     ends.set(km, end);
     return end;
   }

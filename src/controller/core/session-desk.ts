@@ -225,6 +225,13 @@ export class SessionDesk {
     }
   }
 
+  /** Sessions of which a KM that was taken back has an end are over. */
+  withdrawn(km: string): void {
+    for (const { id, sourceKm, destinationKm } of [...this.#parts.sessions.values()]) {
+      if (sourceKm === km || destinationKm === km) this.end(id, `${km} was taken back`);
+    }
+  }
+
   /** Ends what is due. Once a second. */
   tick(): void {
     const { sessions, world, topology, repository } = this.#parts;

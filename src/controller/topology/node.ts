@@ -63,6 +63,12 @@ export class NetworkNode {
     );
   }
 
+  /** Applications that its KM reports, and the configuration does not say that it serves. */
+  reportedAlone(): string[] {
+    const configured = new Set(this.policy?.applications);
+    return [...this.applications].filter((id) => !configured.has(id));
+  }
+
   /** @param wall ms since 1970 UTC */
   status(wall: number): NodeStatus {
     const { policy } = this;

@@ -215,6 +215,14 @@ export class Topology {
     }
   }
 
+  /** A KM was taken back: its node goes with its connection and with the last link that another tells of. */
+  withdrawn(km: string): void {
+    const node = this.nodes.get(km);
+    if (node === undefined || node.policy !== undefined) return;
+    node.isHearsay = true;
+    if (node.controllers.size === 0 && !this.isOrdered(km)) this.#forgetNode(node);
+  }
+
   /** What is configured, connected, or at the end of a link stays. */
   #forgetNode({ km, policy, attached }: NetworkNode): void {
     const isPlain = policy === undefined && !attached && (this.#around.get(km)?.size ?? 0) === 0;
@@ -310,7 +318,7 @@ export class Topology {
       if (around === undefined || around.size > 0) continue;
       this.#around.delete(from);
       const node = this.nodes.get(from);
-      const isPlain = node?.isHearsay === true && node.controllers.size === 0;
+      const isPlain = node?.isHearsay === true && !node.attached && node.controllers.size === 0;
       if (isPlain && !this.isOrdered(from)) this.nodes.delete(from);
     }
   }
