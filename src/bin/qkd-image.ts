@@ -33,8 +33,9 @@ const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
   switch --name NAME
           puts one in force that was laid down, on trial
   keep    ends the trial: it stays
-  revert [--untried]
-          goes back to the one before; --untried: only from one that is on trial
+  revert [--untried] [--why TEXT]
+          goes back to the one before; --untried: only from one that is on trial.
+          The node tells of the one that it went back from, and why
   ports   those that the configuration in force opens to other machines
   allowance --config FILE --used FILE --sha256 HEX
           a manager's signed command on stdin: may an older version go in?
@@ -55,6 +56,8 @@ const options = {
   turned: { type: "boolean", default: false },
   name: text,
   untried: { type: "boolean", default: false },
+  // What is so if the machine starts with one on trial.
+  why: { ...text, default: "the machine stopped while it was on trial" },
   home: { ...text, default: "/etc/qkd-node" },
   network: { ...text, default: "/etc/systemd/network" },
   gid: text,
@@ -134,8 +137,9 @@ function stage(values: Values): string | undefined {
 /** @returns why not @throws system errors */
 function revert(values: Values): string | undefined {
   const where = whereOf(values);
-  if (!values.untried) return revertSite(where) ? undefined : "there is none to go back to";
-  if (revertUntried(where)) {
+  const { untried, why } = values;
+  if (!untried) return revertSite(where, why) ? undefined : "there is none to go back to";
+  if (revertUntried(where, why)) {
     const again = isBlank(where)
       ? "the machine has none again"
       : "the one before is in force again";

@@ -258,6 +258,9 @@ async function build(
       const facts = { serial: site.serial };
       onEvent({ type: "configuration_unsigned", at: clock.wall(), facts });
     }
+    if (site?.not_taken !== undefined) {
+      onEvent({ type: "configuration_not_taken", at: clock.wall(), facts: site.not_taken });
+    }
     monitoring.keyExchanges = () => keyExchanges(channels, server);
     monitoring.untold = () => telling.untold();
     panel.start(views, await tellOfSpools(recording, config.modules, monitoring, log));

@@ -47,7 +47,9 @@ test.serial(
     t.deepEqual(bench.shown(), blank);
     t.is(await bench.start(), "");
     bench.put(good);
-    t.regex(await bench.plug(), /^taken: /m);
+    const said = await bench.plug();
+    t.regex(said, /^taken: /m);
+    t.regex(said, /^the one before was not taken: the machine stopped while it was on trial$/m);
     t.is(await bench.start(), "", "what was kept stays");
     t.is(siteTrouble(bench.environment, "node"), undefined);
     t.false(existsSync(join(bench.home, ".untried")));
@@ -64,9 +66,29 @@ test.serial("the power goes while another one is tried: the one before is back",
   t.regex(await bench.start(), /on trial and not kept: the one before is in force again/);
   t.deepEqual(bench.shown(), before);
   t.is(siteTrouble(bench.environment, "node"), undefined);
+  t.like(siteStatus(bench.environment), {
+    serial: 1,
+    not_taken: { serial: 2, why: "the machine stopped while it was on trial" },
+  });
   // What was wrong was not the configuration.
   t.regex(await bench.plug(), /^taken: /m);
-  t.like(siteStatus(bench.environment), { serial: 2 });
+  t.like(siteStatus(bench.environment), { serial: 2, not_taken: undefined });
+});
+
+test.serial("which program does not start with it, and why, is told until the next", async (t) => {
+  const bench = benchOf(t);
+  const keys = await provisioned(bench);
+  bench.put({ ...keys, ...bad });
+  for (const [serial, program, called] of [
+    [2, "qkd-km", "the key manager"],
+    [3, "qkd-node", "the node"],
+  ] as const) {
+    await bench.sign("ops", serial);
+    bench.broken = program;
+    const why = `${called} does not start with it: ${program}: bad.toml:1: not TOML`;
+    t.regex(await bench.plug(), new RegExp(`^refused: ${why}; the configuration is as it`, "m"));
+    t.like(siteStatus(bench.environment), { serial: 1, not_taken: { serial, why } });
+  }
 });
 
 test.serial(
@@ -116,11 +138,12 @@ test.serial(
     bench.failing = "keep";
     t.regex(await bench.plug(), new RegExp(`^refused: it cannot be kept; ${back}$`, "m"));
     t.deepEqual(bench.shown(), before);
+    t.is(siteStatus(bench.environment)?.not_taken?.why, "it cannot be kept");
     bench.failing = "revert";
     bench.broken = true;
     t.regex(
       await bench.plug(),
-      /^refused: the node does not start with it; it is still in force, since .*: EIO$/m,
+      /^refused: the key manager does not start with it: .*; it is still in force, since .*: EIO$/m,
     );
   },
 );

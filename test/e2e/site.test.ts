@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { noteNotTaken } from "../../src/ops/site/not-taken.ts";
 import { makeSeal } from "../../src/ops/site/seal.ts";
 import { siteStatus, siteTrouble } from "../../src/ops/site/told.ts";
 import { testWith } from "../needs.ts";
@@ -149,7 +150,7 @@ test.serial(
       const blank = bench.shown();
       bench.put({ ...ours, "network/10-site.network": "[Match]\n" });
       bench.broken = true;
-      t.regex(await bench.plug(), /^refused: the node does not start with it/m);
+      t.regex(await bench.plug(), /^refused: the key manager does not start with it/m);
       t.deepEqual(bench.shown(), blank);
       bench.broken = false;
       await provisioned(bench, "ops");
@@ -159,7 +160,7 @@ test.serial(
       bench.put({ ...ours, "new-ca.crt": "x", "network/1.network": "", "site-keys": keys });
       await bench.sign("ops", 3);
       bench.broken = true;
-      t.regex(await bench.plug(), /^refused: the node does not start with it/m);
+      t.regex(await bench.plug(), /^refused: the key manager does not start with it/m);
       t.deepEqual(bench.shown(), before);
       t.is(siteTrouble(bench.environment, "node"), undefined);
       // What was wrong was not the configuration.
@@ -340,6 +341,8 @@ test.serial(
         await node.stop();
         node.environment = bench.environment;
         node.lines.length = 0;
+        const note = { folder: "sites/7", serial: 7, why: "the node does not start with it" };
+        noteNotTaken(bench.home, note, undefined);
         node.start();
         await node.logged(/module up/, patience(30_000));
         const where = ["--config", join(folder, "node.toml")];
@@ -347,9 +350,14 @@ test.serial(
         t.regex(status.out, /configuration +configuration was provisioned unsigned/);
         const json = await qkdNode(["status", ...where, "--json"]);
         t.deepEqual(problemsOf("status", json.out), []);
-        t.deepEqual(JSON.parse(json.out).site, { serial: 0, provisioned: "unsigned" });
+        const not_taken = { serial: 7, why: note.why };
+        t.deepEqual(JSON.parse(json.out).site, { serial: 0, provisioned: "unsigned", not_taken });
+        const told = /serial 7 was not taken: the node does not start with it/;
+        t.regex(status.out, told);
+        t.regex((await qkdNode(["doctor", "--json", ...where])).out, told);
         const events = await qkdNode(["events", "-n", "20", ...where]);
         t.regex(events.out, /configuration_unsigned/);
+        t.regex(events.out, /configuration_not_taken\s+serial=7 why=the node/);
         await node.stop();
 
         writeFileSync(join(bench.home, "site/km-ca.crt"), eves["km-ca.crt"]);

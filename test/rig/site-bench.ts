@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { notTakenFile } from "../../src/ops/site/not-taken.ts";
 import { programPath } from "./programs.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -27,7 +28,7 @@ const script = path("../../board/common/rootfs_overlay/usr/lib/qkd-image/site");
 const units = path("../../board/common/rootfs_overlay/usr/lib/systemd/system/");
 const signer = path("../../scripts/site.d/main.ts");
 const run = promisify(execFile);
-const idle = ["umount", "networkctl", "journalctl", "chgrp", "sync"];
+const idle = ["umount", "networkctl", "chgrp", "sync"];
 
 export const nodeId = "qkd-0123456789ab";
 
@@ -64,11 +65,16 @@ export class SiteBench {
       "bin/systemctl",
       [
         `echo "$*" >>${this.in("did")}`,
-        "case $1 in restart) ;; *) exit 0 ;; esac",
+        'case $1 in restart) ;; show) basename "$4" .service; exit ;; *) exit 0 ;; esac',
         // The script, which is in the midst of a trial then.
         `[ ! -e ${this.in("cut")} ] || kill -KILL $PPID`,
-        `[ ! -e ${this.in("broken")} ]`,
+        // The program that does not start, or any of them.
+        `case $* in *$(cat ${this.in("broken")} 2>/dev/null || echo none)*) exit 1 ;; esac`,
       ].join("\n"),
+    );
+    this.#program(
+      "bin/journalctl",
+      'case $1 in *INVOCATION_ID=*) echo "$1: bad.toml:1: not TOML" | cut -d = -f 2 ;; esac',
     );
     const text = readFileSync(script, "utf8")
       .replaceAll("/run/", `${this.in("run")}/`)
@@ -90,9 +96,9 @@ export class SiteBench {
     return join(this.box, relative);
   }
 
-  /** Whether the node starts. */
-  set broken(on: boolean) {
-    if (on) writeFileSync(this.in("broken"), "");
+  /** Whether programs do not start; or the one that does not. */
+  set broken(on: boolean | string) {
+    if (on !== false) writeFileSync(this.in("broken"), on === true ? "" : on);
     else rmSync(this.in("broken"), { force: true });
   }
 
@@ -185,13 +191,14 @@ export class SiteBench {
     return readFileSync(this.in("run/qkd-site/stick/result.txt"), "utf8");
   }
 
-  /** All that is on the data partition: contents of files, targets of links. */
+  /** All that is on the data partition but the note of what was not taken: contents of files, targets of links. */
   shown(): Record<string, string> {
     const shown: Record<string, string> = {};
     for (const top of ["etc/qkd-node", "etc/systemd/network"]) {
       for (const entry of readdirSync(this.in(top), { recursive: true, withFileTypes: true })) {
         const file = join(entry.parentPath, entry.name);
         const name = file.slice(this.box.length + 1);
+        if (entry.name === notTakenFile) continue;
         if (entry.isSymbolicLink()) shown[name] = `-> ${readlinkSync(file)}`;
         else if (entry.isFile()) shown[name] = readFileSync(file, "latin1");
       }

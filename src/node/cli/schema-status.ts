@@ -107,7 +107,18 @@ export const status = object(
     rss_bytes: count,
     config: object({ file: text, digest: text, state_dir: text }),
     site: about(
-      object({ serial: count, signed_by: text, provisioned: text }, ["signed_by"]),
+      object(
+        {
+          serial: count,
+          signed_by: text,
+          provisioned: text,
+          not_taken: about(
+            object({ serial: count, why: text }, ["serial"]),
+            "the last one that came, if it was on trial and gone back from",
+          ),
+        },
+        ["signed_by", "not_taken"],
+      ),
       "an appliance's configuration; provisioned: signed or unsigned",
     ),
     image: about(

@@ -6,6 +6,7 @@ import { coloured, type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, moment, percent, rate, whole } from "../../host/terminal/units.ts";
 import type { Site, Status } from "../../ops/cli/shapes.ts";
 import { healthLines, keptLines } from "../../ops/doctor/health.ts";
+import { notTakenText } from "../../ops/site/told.ts";
 import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {
@@ -45,7 +46,7 @@ export function lines(
   const told = broker === undefined ? [] : [["broker", brokerText(broker, paint)]];
   const chassis = panel === undefined ? [] : [["panel", panelText(panel, paint)]];
   const { site } = status;
-  const taken = site === undefined ? [] : [["configuration", siteText(site, paint)]];
+  const taken = site === undefined ? [] : siteRows(site, paint);
   const bench = status.image?.development ? [["image", paint.warn(benchImage)]] : [];
   const last =
     alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")} (see qkd-node alarms)`;
@@ -82,7 +83,15 @@ function kmsTold(kms: NonNullable<Status["kq2"]>, paint: Paint): (readonly [stri
 
 const benchImage = "for development: whoever has the builder's keys can sign another";
 
-export function siteText({ serial, signed_by, provisioned }: Site, paint: Paint): string {
+function siteRows(site: Site, paint: Paint): [string, string][] {
+  const refused = site.not_taken && notTakenText(site.not_taken);
+  return [
+    ["configuration", siteText(site, paint)],
+    ...(refused === undefined ? [] : [["", paint.bad(tidy(refused))] as [string, string]]),
+  ];
+}
+
+function siteText({ serial, signed_by, provisioned }: Site, paint: Paint): string {
   const by = signed_by === undefined ? "" : `serial ${serial}, signed by ${tidy(signed_by)}`;
   if (provisioned === "signed") return by;
   const unsigned = paint.warn("configuration was provisioned unsigned");

@@ -10,6 +10,7 @@ import { lookAt, noConfiguration, type Step, takeSteps } from "../../ops/doctor/
 import { conclude, type Finding, type Report, warn } from "../../ops/doctor/finding.ts";
 import { checkClock, checkDisk, checkMemory, checkTemperature } from "../../ops/doctor/machine.ts";
 import { checkStateFolder, daemonUser } from "../../ops/doctor/state-folder.ts";
+import { notTakenText } from "../../ops/site/told.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { Config } from "../config/load.ts";
 import { checkAlarms } from "./alarms.ts";
@@ -45,6 +46,7 @@ export async function examine(
   const found: Finding[] = [
     ...findings,
     ...checkDigest(config, running),
+    ...checkSite(running),
     checkRunning("node", daemon, runs, why, forbidden),
   ];
   const machine: Step[] = [
@@ -111,6 +113,14 @@ function checkDigest(config: Config | undefined, running: Running | undefined): 
   if (running.status.config.digest === config.digest) return [];
   const advice = "qkd-node config diff shows what is other; restart the node to take it";
   return [warn(["config.running", "configuration"], "the node runs with another one", advice)];
+}
+
+/** On an appliance: whether the last configuration that came is the one in force. */
+function checkSite(running: Running | undefined): Finding[] {
+  const refused = running?.status.site?.not_taken;
+  if (refused === undefined) return [];
+  const advice = "mend what is said there, turn the panel's key, and plug its stick in again";
+  return [warn(["config.site", "site's configuration"], notTakenText(refused), advice)];
 }
 
 /** The manager's broker, and what a running node says of it. */

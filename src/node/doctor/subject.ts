@@ -1,7 +1,7 @@
 /** Whom the doctor looks at. */
 
 import type { Clock } from "../../base/clock.ts";
-import type { Health, KeptBack } from "../../ops/cli/shapes.ts";
+import type { Health, KeptBack, Site } from "../../ops/cli/shapes.ts";
 import type { ReadName } from "../../ops/local/protocol.ts";
 import type { Config } from "../config/load.ts";
 
@@ -41,6 +41,7 @@ export interface NodeFacts {
     readonly health?: Health;
     readonly kept_back?: readonly KeptBack[];
   }[];
+  readonly site?: Site;
   readonly broker?: { readonly url: string; readonly up: boolean; readonly reason: string };
 }
 

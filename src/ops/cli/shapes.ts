@@ -72,6 +72,8 @@ export interface Site {
   readonly serial: number;
   readonly signed_by?: string;
   readonly provisioned: string;
+  /** The last one that came: it was on trial, and gone back from. */
+  readonly not_taken?: { readonly serial?: number; readonly why: string };
 }
 
 export interface Status {

@@ -20,6 +20,7 @@ import { readRecord, recordFile, type SiteRecord } from "./decide.ts";
 import { syncFolder, writeNew } from "./durable.ts";
 import { readFolder } from "./folder.ts";
 import { isSiteFile, keysFile, listed, type SiteFiles } from "./manifest.ts";
+import { forgetNotTaken, noteNotTaken, notTakenFile, readNotTaken } from "./not-taken.ts";
 import { openPorts, portsFile } from "./ports.ts";
 import { machineNames, makeSeal, type Sealer, sealers } from "./seal.ts";
 
@@ -117,6 +118,8 @@ export function switchSite(where: SiteHome, name: string): void {
     else link(home, "before", before);
   }
   if (targetOf(join(home, "before")) !== undefined) link(home, untriedName, fresh);
+  // What came of an earlier one is told no more.
+  forgetNotTaken(home);
   // Names of the new one lead nowhere until the switch, and those of the old one after it.
   linkFiles(where, fresh);
   link(home, "site", fresh);
@@ -125,12 +128,14 @@ export function switchSite(where: SiteHome, name: string): void {
 
 /**
  * Goes back to the configuration before; a machine that was blank is blank again. Cut in its midst, it can be done again.
+ * @param why told of the one that is gone back from
  * @returns whether there was anything to go back to @throws system errors
  */
-export function revertSite(where: SiteHome): boolean {
+export function revertSite(where: SiteHome, why: string): boolean {
   const { home } = where;
   const before = targetOf(join(home, "before"));
   if (before === undefined) return false;
+  note(where, before, why);
   if (before === blank) remove(home, "site");
   else {
     linkFiles(where, before);
@@ -145,10 +150,10 @@ export function revertSite(where: SiteHome): boolean {
 
 /**
  * Goes back from a configuration that is on trial, such as after a power cut; does nothing if none is.
- * @returns whether it went back @throws system errors
+ * @param why as for {@link revertSite} @returns whether it went back @throws system errors
  */
-export function revertUntried(where: SiteHome): boolean {
-  return isOnTrial(where.home) && revertSite(where);
+export function revertUntried(where: SiteHome, why: string): boolean {
+  return isOnTrial(where.home) && revertSite(where, why);
 }
 
 /**
@@ -159,6 +164,20 @@ export function keepSite({ home }: Pick<SiteHome, "home">): void {
   // This decides, in one step.
   remove(home, untriedName);
   if (targetOf(join(home, "before")) === blank) remove(home, "before");
+}
+
+/** Notes which one is gone back from, and why: before its folder is removed. */
+function note({ home, gid }: SiteHome, before: string, why: string): void {
+  const folder = targetOf(join(home, untriedName)) ?? targetOf(join(home, "site"));
+  // Gone back from already, but for the last step; or that is noted, and was cut in its midst.
+  if (folder === undefined || folder === before) return;
+  if (readNotTaken(home)?.folder === folder) return;
+  try {
+    const serial = readRecord(textOf(join(home, folder, recordFile)) ?? "")?.serial;
+    noteNotTaken(home, { folder, ...(serial !== undefined && { serial }), why }, gid);
+  } catch {
+    // A full disk must not keep the machine from going back.
+  }
 }
 
 /** Whether a configuration is on trial; the power may have gone before it was in force. */
@@ -184,7 +203,8 @@ function tidy({ home, network }: SiteHome): void {
     inForce === undefined ? [] : [...readFolder(join(home, inForce)).keys()].filter(isSiteFile);
   const tops = new Set(names.map((name) => name.split("/")[0]));
   for (const { name } of list(home)) {
-    const kept = name === "site" || name === untriedName || machineNames.includes(name);
+    const own = [untriedName, notTakenFile, "site"];
+    const kept = own.includes(name) || machineNames.includes(name);
     if (!kept && !tops.has(name)) removeAll(join(home, name));
   }
   for (const { name } of list(network)) {

@@ -21,6 +21,7 @@ const eventWords = {
   node_tamper_cleared: ["Tampering cleared", "good"],
   node_zeroize: ["All modules told to destroy their key", "bad"],
   module_zeroized: ["Module destroyed its key", "bad"],
+  configuration_not_taken: ["New configuration not taken", "bad"],
   configuration_unsigned: ["Configuration was provisioned unsigned", "attention"],
   update_installed: ["Update installed", "good"],
   update_refused: ["Update refused", "attention"],

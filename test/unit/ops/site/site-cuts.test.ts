@@ -116,7 +116,7 @@ for (const [what, kept] of Object.entries(starts)) {
     },
     "goes back from one": (where) => {
       switchSite(where, stage(where, 3));
-      revertSite(where);
+      revertSite(where, "cut");
     },
   };
   for (const [how, take] of Object.entries(takes)) {
@@ -135,9 +135,9 @@ for (const [what, kept] of Object.entries(starts)) {
           );
           const wasOnTrial = isOnTrial(where);
           const label = `cut ${cut}, then ${again}`;
-          more = untilPowerCut(again, () => revertUntried(where)) === again && wasOnTrial;
+          more = untilPowerCut(again, () => revertUntried(where, "cut")) === again && wasOnTrial;
           if (again > 200) throw new Error(label);
-          untilPowerCut(never, () => void revertUntried(where));
+          untilPowerCut(never, () => void revertUntried(where, "cut"));
           t.false(isOnTrial(where), label);
           const found = inForce(where);
           seen.add(found);
@@ -159,7 +159,7 @@ test("one that was never kept is nothing to go back to", (t) => {
   switchSite(where, stage(where, 2));
   switchSite(where, stage(where, 3));
   t.is(readlinkSync(join(where.home, "before")), "sites/1");
-  t.true(revertUntried(where));
+  t.true(revertUntried(where, "cut"));
   t.is(inForce(where), 1);
-  t.false(revertUntried(where));
+  t.false(revertUntried(where, "cut"));
 });

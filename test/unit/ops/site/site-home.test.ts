@@ -56,7 +56,7 @@ test("what is staged changes nothing; what is switched to is in force, and seale
   t.is(checkSeal(where.home, key, "node"), undefined);
   t.is(readFileSync(join(where.network, "1.network"), "utf8"), "1");
   // There is no way back to a blank machine once it ran.
-  t.false(revertSite(where));
+  t.false(revertSite(where, "cut"));
   t.is(inForce(where), "1");
 });
 
@@ -92,7 +92,7 @@ test("the one before is there until there is another, and a serial may come agai
   t.deepEqual(readdirSync(join(where.home, "sites")).sort(), ["2", "3"]);
   t.is(stage(where, 3), "3-again");
   switchSite(where, "3-again");
-  t.true(revertSite(where));
+  t.true(revertSite(where, "cut"));
   t.is(inForce(where), "3");
   t.is(stage(where, 4), "4");
   t.is(inForce(where), "3");
