@@ -91,8 +91,9 @@ const usage = `qkd-controller COMMAND [--config FILE]: a QKDN controller (ITU-T 
 
 SIGHUP has a running controller look at its certificates now.
 Exit codes: 0 done, 1 a check failed or it was refused, 64 wrong command line,
-69 it does not run, 70 a defect, 74 a file, the store or a socket, 77 not
-permitted, 78 the configuration.
+69 it does not run, or is starting, 70 a defect, 73 a file cannot be made, 74 a
+file, the store or a socket, 75 not now, 76 another version, 77 not permitted,
+78 the configuration.
 `;
 
 const options = {

@@ -77,9 +77,10 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
 SIGHUP has a running key manager look at its certificates now, and read the
 tables [sae.NAME] of its configuration anew.
-Exit codes: 0 done, 1 the store has damage or a check failed, 64 wrong command
-line, 69 it does not run, 70 a defect, 73 a file cannot be made, 74 a file, the
-store or a socket, 77 not permitted, 78 the configuration.
+Exit codes: 0 done, 1 the store has damage, a check failed or it was refused,
+64 wrong command line, 69 it does not run, or is starting, 70 a defect, 73 a
+file cannot be made, 74 a file, the store or a socket, 75 not now, 76 another
+version, 77 not permitted, 78 the configuration.
 `;
 
 const options = {
