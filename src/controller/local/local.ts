@@ -230,7 +230,7 @@ class ControllerApi {
     const { accounts, next } = await this.#open.accounts(from, "");
     if (next === undefined) return accounts;
     const text = "more accounts than one answer holds: ask from a later time on, or for pages";
-    throw new LocalError("not_available", text);
+    throw new LocalError("refused", text);
   }
 
   async #setService({ component, service }: Args, caller: Caller): Promise<object> {
@@ -372,7 +372,7 @@ async function tried<T>(act: () => T | Promise<T>): Promise<T> {
     if (!(error instanceof Fault)) throw error;
     // It may be done: the fault says so.
     if (error.code.startsWith("db.")) throw new LocalError("io", describe(error));
-    const code = error.code === "config.value" ? "bad_request" : "not_available";
+    const code = error.code === "config.value" ? "bad_request" : "refused";
     throw new LocalError(code, `nothing was done: ${describe(error)}`);
   }
 }

@@ -236,10 +236,7 @@ class KmApi {
     }
     return this.#act(args, caller, async (by) => {
       if (!this.#open.relay(link, bits, by)) {
-        throw new LocalError(
-          "not_available",
-          "nothing is relayed for a link of this name from here",
-        );
+        throw new LocalError("refused", "nothing is relayed for a link of this name from here");
       }
       return { ordered_bits: bits };
     });
@@ -271,7 +268,8 @@ class KmApi {
       return await act(await nameOf(caller));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      throw new LocalError("not_available", `nothing was done: ${describe(error)}`);
+      const code = error.code === "km_store.busy" ? "busy" : "refused";
+      throw new LocalError(code, `nothing was done: ${describe(error)}`);
     }
   }
 }

@@ -62,6 +62,7 @@ const codes: Readonly<Record<string, number>> = {
   unknown_request: exit.protocol,
   not_permitted: exit.noPermission,
   not_available: exit.unavailable,
+  refused: exit.failed,
   io: exit.io,
   busy: exit.tryAgain,
 };

@@ -105,6 +105,8 @@ export type LocalErrorCode =
   | "no_such_module"
   /** This node has no part that could do it. */
   | "not_available"
+  /** It could do it, and the answer is no. */
+  | "refused"
   /** Its disk, or database, does not do what was asked of it. */
   | "io"
   | "internal";

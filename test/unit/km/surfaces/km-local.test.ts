@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
+import { exit } from "../../../../src/base/exit-codes.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import { createKmLocal, kmSockets } from "../../../../src/km/local/local.ts";
@@ -83,11 +84,20 @@ test("an order that is urgent does not wait for a re-key whose token hangs", asy
     ask(kmSockets(config), name, { confirm: "km-a", ...args });
   const rekey = order("rekey");
   await begun.promise;
-  await t.throwsAsync(order("rekey"), { message: "another re-key is under way" });
+  const fails = async (answer: Promise<unknown>, message: string, exitCode: number) => {
+    t.like(await t.throwsAsync(answer), { message, exitCode });
+  };
+  await fails(order("rekey"), "another re-key is under way", exit.tryAgain);
   t.deepEqual(await order("relay", { link: "x", bits: 8 }), { ordered_bits: 8 });
   t.deepEqual(await order("compromise", { link: "x", from: 1 }), given);
   token.reject(new Fault("hsm.timeout", "the token does not answer"));
-  await t.throwsAsync(rekey, { message: "nothing was done: the token does not answer" });
+  // It runs: its exit code is that of a refusal.
+  await fails(rekey, "nothing was done: the token does not answer", exit.failed);
+  const busy = new Fault("km_store.busy", "it is being sealed anew");
+  local.serve({ ...acts, relay: () => false, rekey: () => Promise.reject(busy) });
+  const relay = order("relay", { link: "x", bits: 8 });
+  await fails(relay, "nothing is relayed for a link of this name from here", exit.failed);
+  await fails(order("rekey"), "nothing was done: it is being sealed anew", exit.tryAgain);
   const told = new LocalError("io", "the store has the new master key");
   local.serve({ ...acts, rekey: () => Promise.reject(told) });
   await t.throwsAsync(order("rekey"), { message: told.message });
