@@ -93,7 +93,7 @@ async function lookAtAll({ folder, masterKey, files = diskFiles }: CheckOptions)
   }
   const keyring = new Keyring(files, folder, randomBytes);
   await keyring.open(masterKey, false);
-  const ledger: Ledger = new LedgerThread(`${folder}/books.sqlite`);
+  const ledger: Ledger = new LedgerThread(`${folder}/books.sqlite`, "as it is");
   const intake = new IntakeFiles(files, folder, keyring, randomBytes, () => 0);
   const volumes = new Volumes(files, folder, keyring, randomBytes);
   try {

@@ -13,6 +13,7 @@ import { freeMemory } from "../../../port/key.ts";
 import { EmptySegments, leaving, segmentName } from "./empty-segments.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
+import { flagsFor, type LoadHow, namesIn } from "./names-in.ts";
 import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
@@ -85,11 +86,9 @@ export class IntakeFiles {
 
   /**
    * Reads all that is there. Nothing is appended to a segment of an earlier process.
-   * @param how "as it is": nothing is changed; else what power failed under is cleaned away
    */
-  async load(how: "as it is" | "clean" = "clean"): Promise<IntakeLoaded> {
-    await this.#files.makeFolder(this.#folder);
-    const names = await this.#files.list(this.#folder);
+  async load(how: LoadHow = "clean"): Promise<IntakeLoaded> {
+    const names = await namesIn(this.#files, this.#folder, how);
     const numbers = names.flatMap((name) => {
       const match = /^(\d{12})\.seg$/.exec(name);
       return match ? [Number(match[1])] : [];
@@ -132,9 +131,9 @@ export class IntakeFiles {
   async #read(
     number: number,
     groups: Map<number, Group>,
-    how: "as it is" | "clean",
+    how: LoadHow,
   ): Promise<"damaged" | undefined> {
-    const file = await this.#files.open(this.#path(number), "r+", 0o600);
+    const file = await this.#files.open(this.#path(number), flagsFor(how), 0o600);
     const { size } = await file.stat();
     const header = await readAt(file, 0, headerLength);
     const wrapped = header.subarray(keyAt, keyAt + wrappedLength);

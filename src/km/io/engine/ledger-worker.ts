@@ -2,12 +2,14 @@
 import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { openAsTheyAre } from "./books-as-they-are.ts";
 import type { LedgerAnswer, LedgerLoaded, LedgerRequest } from "./ledger.ts";
+import type { LoadHow } from "./names-in.ts";
 import { unpackRows } from "./packed-rows.ts";
 
 type Apply = Extract<LedgerRequest, { type: "apply" }>;
 
-const { path } = workerData as { path: string };
+const { path, how } = workerData as { path: string; how: LoadHow };
 
 /** Rises when the tables change their form. 2: rows of keys on their way in a second form; those of the first are read. */
 const version = 2;
@@ -32,12 +34,17 @@ function openDatabase(mayBegin: boolean): DatabaseSync {
 }
 
 /** @throws Error `version`, `gone`; SQLite's */
-function prepare(database: DatabaseSync, mayBegin: boolean): void {
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
+function assertOurs(database: DatabaseSync, mayBegin: boolean): void {
   const found = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (found.user_version > version) throw new Error("version");
   // Also a file of no length: to SQLite it is a database without tables.
   if (found.user_version === 0 && !mayBegin) throw new Error("gone");
+}
+
+/** @throws as {@link assertOurs} */
+function prepare(database: DatabaseSync, mayBegin: boolean): void {
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
+  assertOurs(database, mayBegin);
   database.exec(`
     CREATE TABLE IF NOT EXISTS rows (kind INTEGER, link TEXT, key TEXT, value BLOB,
       PRIMARY KEY (kind, link, key)) WITHOUT ROWID;
@@ -48,6 +55,40 @@ function prepare(database: DatabaseSync, mayBegin: boolean): void {
       PRIMARY KEY (link, number)) WITHOUT ROWID;
     PRAGMA user_version = ${version};
   `);
+}
+
+/** @throws SQLite's error, or Error `damaged` */
+function allOf(database: DatabaseSync): LedgerLoaded {
+  const check = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+  if (check.quick_check !== "ok") throw new Error("damaged");
+  const tables = new Set(
+    database
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+      .all()
+      .map(({ name }) => name),
+  );
+  // An older version has fewer tables.
+  const all = <T>(table: string, columns: string) =>
+    (tables.has(table)
+      ? database.prepare(`SELECT ${columns} FROM ${table}`).all()
+      : []) as unknown as T;
+  return {
+    rows: all<LedgerLoaded["rows"]>("rows", "kind, link, key, value"),
+    consumed: all<LedgerLoaded["consumed"]>("consumed", "grp, segment, bits"),
+    extents: all<LedgerLoaded["extents"]>("extents", "link, number, volume, offset, length"),
+    redo: all<LedgerLoaded["redo"]>("redo", "link, number, runs"),
+  };
+}
+
+/** @throws Error `version`, `gone`, `damaged`; a system error, SQLite's */
+function look(): LedgerLoaded {
+  const books = openAsTheyAre(path, lockedMs);
+  try {
+    assertOurs(books.database, false);
+    return allOf(books.database);
+  } finally {
+    books.close();
+  }
 }
 
 class Books {
@@ -86,27 +127,11 @@ class Books {
   /** @throws SQLite's error, or Error `damaged`: then it is closed */
   load(): LedgerLoaded {
     try {
-      return this.#read();
+      return allOf(this.#database);
     } catch (error) {
       this.close();
       throw error;
     }
-  }
-
-  #read(): LedgerLoaded {
-    const all = (sql: string) => this.#database.prepare(sql).all();
-    const check = this.#database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
-    if (check.quick_check !== "ok") throw new Error("damaged");
-    return {
-      rows: all("SELECT kind, link, key, value FROM rows") as unknown as LedgerLoaded["rows"],
-      consumed: all(
-        "SELECT grp, segment, bits FROM consumed",
-      ) as unknown as LedgerLoaded["consumed"],
-      extents: all(
-        "SELECT link, number, volume, offset, length FROM extents",
-      ) as unknown as LedgerLoaded["extents"],
-      redo: all("SELECT link, number, runs FROM redo") as unknown as LedgerLoaded["redo"],
-    };
   }
 
   apply(change: Apply): void {
@@ -166,7 +191,9 @@ function codeOf(error: unknown): string {
 let ledger: Books | undefined;
 parentPort?.on("message", (request: LedgerRequest) => {
   try {
-    if (request.type === "load") {
+    if (request.type === "load" && how === "as it is") {
+      answer({ type: "loaded", loaded: look() });
+    } else if (request.type === "load") {
       const books = new Books(request.mayBegin);
       const loaded = books.load();
       ledger = books;

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
+import type { LoadHow } from "./names-in.ts";
 import { type LedgerRow, packRows } from "./packed-rows.ts";
 
 /** Which keys of a group of the intake have left the buffer. */
@@ -88,11 +89,12 @@ export class LedgerThread implements Ledger {
   readonly #waiting: Waiting[] = [];
   #dead: Fault | undefined;
 
-  constructor(path: string) {
+  /** @param how "as it is": they can be loaded, and nothing of them is written */
+  constructor(path: string, how: LoadHow = "clean") {
     this.#path = path;
     standSomewhere();
     this.#worker = new Worker(workerFile, {
-      workerData: { path },
+      workerData: { path, how },
       name: "km-ledger",
     });
     this.#worker.on("message", (answer: LedgerAnswer) => this.#answered(answer));

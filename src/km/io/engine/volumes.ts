@@ -8,6 +8,7 @@ import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import { cleanVolume, keyAt, magic, zeros } from "./clean-volume.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
+import { flagsFor, type LoadHow, namesIn } from "./names-in.ts";
 import {
   aboutExtent,
   headerLength,
@@ -61,20 +62,15 @@ export class Volumes {
 
   /**
    * @param rows where the books say that extents are
-   * @param how "as it is": nothing is changed; else what power failed under is overwritten
    * @returns those that are not there: their volume is gone or too short
    */
-  async load(
-    rows: readonly ExtentRow[],
-    how: "as it is" | "clean" = "clean",
-  ): Promise<ExtentRow[]> {
-    await this.#files.makeFolder(this.#folder);
+  async load(rows: readonly ExtentRow[], how: LoadHow = "clean"): Promise<ExtentRow[]> {
     const sizes = new Map<number, number>();
-    for (const name of await this.#files.list(this.#folder)) {
+    for (const name of await namesIn(this.#files, this.#folder, how)) {
       const number = Number(/^(\d{12})\.vol$/.exec(name)?.[1]);
       if (Number.isNaN(number)) continue;
       this.#next = Math.max(this.#next, number + 1);
-      const file = await this.#files.open(this.#path(number), "r+", 0o600);
+      const file = await this.#files.open(this.#path(number), flagsFor(how), 0o600);
       const { size } = await file.stat();
       sizes.set(number, size);
       this.bytes += size;
