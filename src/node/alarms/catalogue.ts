@@ -90,7 +90,8 @@ export const catalogue = {
     raiseAfterMs: 5_000,
     clearAfterMs: 5_000,
     text: "the module does not answer",
-    action: "check its power and the cable between module and node; keys wait in the module",
+    action:
+      "end another process that the detail says has its device; else check its power and cable; keys wait",
   },
   module_identity: {
     type: "security",

@@ -13,6 +13,7 @@ import { rank } from "../../ops/alarms/severity.ts";
 import { kindOf } from "./catalogue.ts";
 import { keptText, waitsForDecision } from "./kept-back.ts";
 import type { SupplyHistory } from "./supply-history.ts";
+import { adviceOf } from "./unanswered.ts";
 
 /**
  * `good`: keys arrive. `waiting`: not known yet. `attention`: keys arrive, or are not meant to; there
@@ -172,7 +173,9 @@ function moduleTrouble({ module, moduleTrouble: why }: Conditions, { upMs, alarm
   // A module that was away before a restart is away until it answers.
   const known = alarms.some(({ name }) => name === "module_silent" || name === "module_identity");
   if (upMs < startMs && !known) return finding("starting", "Starting: connecting to the module");
-  return finding("module_down", `No key: module does not answer: ${why}`);
+  const found = finding("module_down", `No key: module does not answer: ${why}`);
+  const advice = adviceOf(why);
+  return advice === undefined ? found : { ...found, action: advice };
 }
 
 function kmTrouble(conditions: Conditions, seen: Seen): Finding | undefined {

@@ -5,6 +5,7 @@ import { describe, Fault } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { hold } from "../../host/disk/hold.ts";
 import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
+import { adviceOf } from "../alarms/unanswered.ts";
 import type { ModuleConfig } from "../config/tables.ts";
 import { type Probed, probe } from "./probing.ts";
 import type { Running } from "./subject.ts";
@@ -50,26 +51,8 @@ export async function checkModule(
 }
 
 function unanswered(module: ModuleConfig, why: string): Finding {
-  const advice: readonly (readonly [RegExp, string])[] = [
-    [
-      /another process has/,
-      "find it with fuser -v (of a folder: of .lock in it) and end it, or wait until it is done",
-    ],
-    [/no such device/, "check power and cable; after plugging in, dmesg should name the device"],
-    [/permission denied/, "see the check of the device: group and mode"],
-    [/not ready/, "see the card's manual: its firmware has to be loaded, or it reports a fault"],
-    [
-      /refused/,
-      "the module wants another version of the protocol, or has another session: power-cycle it",
-    ],
-    [
-      /answers|stalled|hangs|timeout/,
-      "check that the module has power and has booted, that both ends use the same baud rate, and that " +
-        "RX and TX are not swapped; qkd-node probe DEVICE --baud N tries another rate",
-    ],
-  ];
-  const found = advice.find(([pattern]) => pattern.test(why))?.[1];
-  return fail(names(module).answers, why, found ?? "see qkd-node logs, and the module's manual");
+  const advice = adviceOf(why) ?? "see qkd-node logs, and the module's manual";
+  return fail(names(module).answers, why, advice);
 }
 
 function checkProbed(module: ModuleConfig, found: Probed): Finding[] {
