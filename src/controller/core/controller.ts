@@ -7,7 +7,12 @@ import { describe, Fault } from "../../base/errors.ts";
 import type { CkCommand, CkMessageOf } from "../../wire/ck/messages.ts";
 import { type CkReason, success } from "../../wire/ck/names.ts";
 import type { Authority } from "../access/issuing.ts";
-import { type ComponentKind, componentName, Repository } from "../access/repository.ts";
+import {
+  type ComponentKind,
+  componentName,
+  type Registered,
+  Repository,
+} from "../access/repository.ts";
 import type { ControllerStatus, Service } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Classes } from "../policy/terms.ts";
@@ -104,8 +109,13 @@ export class Controller {
     this.#relays = new Relays(this.#parts, this.#routes);
     this.#filling = new Filling(this.#parts, this.#routes, this.#relays);
     this.#reports = new Reports(this.#parts, this.#routes, this.#desk);
-    const own = { routes: this.#routes, desk: this.#desk, filling: this.#filling };
-    this.#withdrawal = { ...this.#parts, ...own };
+    const [routes, desk, filling, reports] = [
+      this.#routes,
+      this.#desk,
+      this.#filling,
+      this.#reports,
+    ];
+    this.#withdrawal = { ...this.#parts, routes, desk, filling, reports };
   }
 
   get role(): ControllerStatus["role"] {
@@ -258,16 +268,7 @@ export class Controller {
     this.certificates.withdrawn(kind, id, by);
   }
 
-  #access(
-    kind: ComponentKind,
-    id: string,
-    entry: {
-      readonly state: "registered" | "revoked";
-      readonly by: string;
-      readonly km?: string;
-      readonly class?: string;
-    },
-  ): void {
+  #access(kind: ComponentKind, id: string, entry: Omit<Registered, "at">): void {
     const { world, repository, news } = this.#parts;
     const saved = { ...entry, at: world.wall() };
     repository.set(kind, id, saved);

@@ -13,7 +13,7 @@ import type { Routes } from "./routes.ts";
 import type { SessionDesk } from "./session-desk.ts";
 
 /** Counters of key managers that are followed. */
-const mostCounters = 100_000;
+const mostCounters = { all: 100_000, km: 20_000 } as const;
 /** Applications of one key manager. */
 const mostApplications = 10_000;
 
@@ -21,9 +21,11 @@ export class Reports {
   readonly #parts: CoreParts;
   readonly #routes: Routes;
   readonly #desk: SessionDesk;
-  readonly #counters = new Counters(mostCounters);
-  /** When each link's consumption was counted last, monotonic. */
-  readonly #countedAt = new Map<string, number>();
+  readonly #counters = new Counters(mostCounters, (km) => {
+    const what =
+      "it tells of more than is accounted for: what it told of longest ago is counted anew";
+    this.#parts.news.tell("node", km, what);
+  });
 
   constructor(parts: CoreParts, routes: Routes, desk: SessionDesk) {
     this.#parts = parts;
@@ -77,6 +79,11 @@ export class Reports {
     return true;
   }
 
+  /** A KM was taken back: what it counted is over. */
+  withdrawn(km: string): void {
+    this.#counters.forget(km);
+  }
+
   /** Told once, until all are taken. @param count links of a report that were not */
   #leftOut(node: NetworkNode, count: number, isWhole: boolean): void {
     if (count > 0 && !node.isLeftOut) {
@@ -117,7 +124,7 @@ export class Reports {
     }
     const { relays, failed, relayed, pads } = report;
     const values = [relays, failed, relayed, pads];
-    const grown = this.#counters.grown(`pair ${km} ${report.peer}`, values);
+    const grown = this.#counters.grown(km, `pair ${report.peer}`, values);
     const [relays_ = 0, failed_ = 0, relayed_ = 0, pads_ = 0] = grown;
     if (grown.every((one) => one === 0)) return;
     accounts.add(
@@ -131,13 +138,6 @@ export class Reports {
   #usage(km: string, report: UsageReport, wall: number): void {
     const { accounts, topology } = this.#parts;
     const { applications, peer, keys, bits, refused } = report;
-    const name = `usage ${km} ${peer} ${applications.join("\n")}`;
-    const [newKeys = 0, newBits = 0, newRefused = 0] = this.#counters.grown(name, [
-      keys,
-      bits,
-      refused,
-    ]);
-    if (newKeys === 0 && newBits === 0 && newRefused === 0) return;
     const node = topology.nodes.get(km);
     const [master = ""] = applications;
     const isMaster = node?.serves(master) === true;
@@ -145,6 +145,10 @@ export class Reports {
     const object = isMaster ? master : applications.find((one) => node?.serves(one));
     // Who uses keys is for the key manager that serves it to say.
     if (object === undefined) return;
+    const name = `usage ${peer} ${applications.join("\n")}`;
+    const grown = this.#counters.grown(km, name, [keys, bits, refused]);
+    const [newKeys = 0, newBits = 0, newRefused = 0] = grown;
+    if (newKeys === 0 && newBits === 0 && newRefused === 0) return;
     const used = { keys: newKeys, bits: newBits, refused: newRefused };
     accounts.add("application", object, used, wall);
     // Both ends tell of a key: of a pair it counts where it was asked for first.
@@ -154,10 +158,10 @@ export class Reports {
   /** Both ends tell of a link: the smaller's word counts. */
   #made(km: string, link: Link, matched: number | undefined, now: number, wall: number): void {
     if (km !== link.a && link.end(link.a) !== undefined) return;
-    const before = this.#countedAt.get(link.name);
-    this.#countedAt.set(link.name, now);
+    const before = link.countedAt;
+    link.countedAt = now;
     const [made = 0] =
-      matched === undefined ? [] : this.#counters.grown(`link ${km} ${link.name}`, [matched]);
+      matched === undefined ? [] : this.#counters.grown(km, `link ${link.name}`, [matched]);
     const seconds = before === undefined ? 0 : Math.min(60, (now - before) / 1_000);
     const consumed = Math.round((link.consumption.value ?? 0) * seconds);
     if (made === 0 && consumed === 0) return;

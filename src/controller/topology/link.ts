@@ -55,6 +55,8 @@ export class Link {
   isOrdered: boolean;
   /** It stands by, and one that it stands by for has failed. */
   standsIn = false;
+  /** When its consumption was counted last, monotonic, ms. */
+  countedAt: number | undefined;
   judgement: Judgement = { state: "unknown", reason: "no report yet", usable: false };
   readonly #rules: LinkRules;
   readonly #ends = new Map<string, LinkEnd>();
