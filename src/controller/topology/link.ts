@@ -66,6 +66,8 @@ export class Link {
   #stockNow = 0;
   #isShort = false;
   #isScarce = false;
+  /** Why it was bad by the last word of its key managers; undefined: by that it was not. */
+  #lastBad: string | undefined;
   /** When it was bad last, monotonic; undefined: never since it is known. */
   #badAt: number | undefined;
 
@@ -126,6 +128,7 @@ export class Link {
   /** A whole report of this end does not tell of it any more. */
   gone(km: string): void {
     this.#ends.delete(km);
+    if (this.#ends.size === 0) this.#lastBad = undefined;
     for (const name of this.#since.keys()) if (name.startsWith(`${km} `)) this.#since.delete(name);
   }
 
@@ -159,18 +162,26 @@ export class Link {
     }
     if (around.deniedBy !== undefined) return ["bad", `${around.deniedBy} has no such link`, true];
     const alarm = this.#badAlarm(now);
-    if (alarm !== undefined) return ["bad", `alarm ${alarm}`, false];
+    if (alarm !== undefined) {
+      const reason = `alarm ${alarm}`;
+      // What nodes tell beside them is taken back by the same way.
+      return this.#isTold(alarm) ? this.#badBy(reason, false) : ["bad", reason, false];
+    }
     const fresh = this.#fresh(now);
     if (fresh.length === 0) {
-      return this.#ends.size === 0
-        ? ["unknown", "no report yet", true]
-        : ["unknown", `no report for ${silentMs / 1_000} s`, false];
+      if (this.#ends.size === 0) return ["unknown", "no report yet", true];
+      const silent = `no report for ${silentMs / 1_000} s`;
+      // That both its key managers leave makes no link good.
+      return this.#lastBad === undefined
+        ? ["unknown", silent, false]
+        : ["bad", `${this.#lastBad}; ${silent}`, false];
     }
     for (const { report } of fresh) {
-      if (!report.up) return ["bad", "its key managers do not talk to each other", false];
+      if (!report.up) return this.#badBy("its key managers do not talk to each other", false);
       if (report.service === "out_of_service")
-        return ["bad", "out of service at a key manager", false];
+        return this.#badBy("out of service at a key manager", false);
     }
+    this.#lastBad = undefined;
     // A KM that has not heard yet that it stands in says so, too.
     if (!this.isOrdered && this.#toldService === "standby") {
       return ["bad", "stands by at a key manager", true];
@@ -181,13 +192,24 @@ export class Link {
     return this.#byStock();
   }
 
+  #isTold(alarm: string): boolean {
+    const ends = [...this.#ends.values()];
+    return ends.some(({ report }) => report.alarms.some(({ name }) => name === alarm));
+  }
+
+  /** It is bad until its key managers say otherwise, or tell of it no more. */
+  #badBy(reason: string, isSettled: boolean): [LinkStatus["state"], string, boolean] {
+    this.#lastBad = reason;
+    return ["bad", reason, isSettled];
+  }
+
   #byStock(): [LinkStatus["state"], string, boolean] {
     const { empty, low, enough } = this.#rules.stock;
     const stock = this.stock.value ?? 0;
     // A level for falling below and another for coming back; what is there now can be used now.
     this.#isShort = Math.max(stock, this.#stockNow) < (this.#isShort ? low : empty);
     this.#isScarce = stock < (this.#isScarce ? enough : low);
-    if (this.#isShort) return ["bad", "short stock", true];
+    if (this.#isShort) return this.#badBy("short stock", true);
     if (this.#isScarce) return ["scarce", "little stock", true];
     if (this.policy?.ration !== undefined) return ["scarce", "rationed", true];
     return ["good", "", true];
