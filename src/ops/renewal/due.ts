@@ -36,8 +36,12 @@ export function successor(
 ): X509Certificate[] {
   const own = answer.find(({ publicKey }) => publicKey.equals(present.publicKey));
   if (own === undefined) throw new Fault("est", "the certificate that came is of another key");
-  if (own.subject !== present.subject || own.subjectAltName !== present.subjectAltName) {
+  if (own.subject !== present.subject || namesOf(own) !== namesOf(present)) {
     throw new Fault("est", "the certificate that came has other names");
+  }
+  const missing = missingUse(own, present);
+  if (missing !== undefined) {
+    throw new Fault("est", "the certificate that came is for other uses", { missing });
   }
   const from = own.validFromDate.getTime();
   if (from > wall + skew || ending(own) <= wall) {
@@ -56,8 +60,33 @@ export function successor(
   const top = chain.at(-1) as X509Certificate;
   const whole = top.checkIssued(top) && top !== own;
   if (!whole) throw new Fault("est", "the certificate that came is of a CA that is not known");
+  const old = chain.find((one) => one.validFromDate.getTime() > wall + skew || ending(one) <= wall);
+  if (old !== undefined) {
+    throw new Fault("est", "the certificate that came is of a CA that is not valid now", {
+      ca: old.subject,
+      from: old.validFromDate.toISOString(),
+      to: old.validToDate.toISOString(),
+    });
+  }
   // The peer has the CA itself, and would not believe ours.
   return chain.slice(0, -1);
+}
+
+/** Alternative names, in an order of ours: a CA may write them in one of its own. */
+function namesOf({ subjectAltName = "" }: X509Certificate): string {
+  return subjectAltName.split(", ").sort().join(", ");
+}
+
+/** Stands for every use (RFC 5280 §4.2.1.12). */
+const anyUse = "2.5.29.37.0";
+
+/** A use of the present certificate that the new one is not for: its connections would be refused. */
+function missingUse(own: X509Certificate, present: X509Certificate): string | undefined {
+  // Without the extension it is for every use. Node's types do not know that it may be absent.
+  const uses: readonly string[] | undefined = own.keyUsage;
+  const needed: readonly string[] = present.keyUsage ?? [];
+  if (uses === undefined || uses.includes(anyUse)) return undefined;
+  return needed.find((use) => !uses.includes(use));
 }
 
 /** PEM of a chain. */

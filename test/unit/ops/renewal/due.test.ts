@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { certificatesOf } from "../../../../src/host/est/answer.ts";
 import { requestLike } from "../../../../src/host/est/request.ts";
@@ -21,7 +22,13 @@ import { testWith } from "../../../needs.ts";
 
 const day = 86_400_000;
 /** The same key's next certificate, good from yesterday for so many days from now. */
-async function renewedBy(ca: Authority, cert: string, days: number, names = ["km-a"]) {
+async function renewedBy(
+  ca: Authority,
+  cert: string,
+  days: number,
+  names = ["km-a"],
+  usage: "both" | "client" = "both",
+) {
   const now = Date.now();
   return issueCertificate(
     { certificate: new X509Certificate(ca.cert), key: createPrivateKey(await ca.exportKey()) },
@@ -29,7 +36,7 @@ async function renewedBy(ca: Authority, cert: string, days: number, names = ["km
       publicKey: new X509Certificate(cert).publicKey.export({ format: "der", type: "spki" }),
       commonName: "km-a",
       names,
-      usage: "both",
+      usage,
       serial: Buffer.of(1, days),
       from: now - day,
       to: now + days * day,
@@ -87,6 +94,27 @@ test("what comes must be of the same key and names, later, valid now, and of a k
   await refused(/not valid now/, [await after(30)], cas, now + 40 * day);
   await refused(/not valid now/, [await after(30)], cas, now - 40 * day);
   await refused(/CA that is not known/, [await after(30)], []);
+});
+
+test("a CA that is over, or a certificate for fewer uses, would break every connection", async (t) => {
+  const long = { ...systemClock, wall: () => Date.now() - 350 * day };
+  const root = await createAuthority("Root", long);
+  const issuing = await root.subordinate("Issuing");
+  const own = await root.issue({ ...named, days: 60, dns: ["km-a", "km-b"] });
+  const before = new X509Certificate(own.cert);
+  const cas = [new X509Certificate(root.cert), new X509Certificate(issuing.cert)];
+  const refused = async (pattern: RegExp, ca: Authority, usage: "both" | "client") => {
+    const came = new X509Certificate(await renewedBy(ca, own.cert, 30, ["km-a", "km-b"], usage));
+    t.throws(() => successor(before, [came], cas, Date.now()), {
+      instanceOf: Fault,
+      message: pattern,
+    });
+  };
+  await refused(/of a CA that is not valid now/, issuing, "both");
+  await refused(/for other uses/, root, "client");
+  // The same names in another order are the same names.
+  const came = new X509Certificate(await renewedBy(root, own.cert, 30, ["km-b", "km-a"]));
+  t.is(successor(before, [came], cas, Date.now()).length, 1);
 });
 
 testWith(
