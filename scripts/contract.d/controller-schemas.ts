@@ -71,13 +71,13 @@ const link = object("What routing makes of a link. Its figures are told by its k
   reason: about(text, "why it is not good; empty if it is"),
 });
 
-const telemetry = object("Figures of all pairs together, since the process began.", {
+const telemetry = object("Figures of all pairs together.", {
   boot,
   t: time,
   uptime_s: about(count, "s since the process began"),
   open_sessions: about(count, "of applications (Q.4164)"),
-  relays: about(count, "at this controller's routes"),
-  failed_relays: count,
+  relays: about(count, "that key managers told of, also those that they wanted themselves"),
+  failed_relays: about(count, "of these"),
   demand: about(number, "what pairs want, bit/s"),
   share: about(number, "what their routes carry at the most, bit/s"),
   ...ownFigures,

@@ -14,6 +14,7 @@ import { Planner, type RouteChange } from "../routing/planner.ts";
 import type { Link } from "../topology/link.ts";
 import { nameOf } from "../topology/names.ts";
 import { type CoreParts, newId } from "./parts.ts";
+import { added, type RelayCount, RelayCounts } from "./relay-counts.ts";
 import { UsableLinks } from "./usable-links.ts";
 
 /** A pair that is not configured, and that was not asked for so long, is forgotten; so is what a KM that left told of one, ms. */
@@ -33,6 +34,8 @@ interface PairEnd {
   report: PairReport | undefined;
   /** When the KM was seen connected last, monotonic, ms. */
   hereAt: number;
+  /** Of its reports, also of those that are over. */
+  readonly counts: RelayCounts;
   /** It asks this controller for routes of the pair. */
   asks: boolean;
   /** The route that it was given last, from the pair's smaller end. */
@@ -145,6 +148,7 @@ export class Routes {
   reported(km: string, report: PairReport): void {
     const end = this.#end(nameOf(km, report.peer), km);
     end.report = report;
+    end.counts.heard(report);
     if (report.routing === "controller") end.asks = true;
   }
 
@@ -177,6 +181,12 @@ export class Routes {
 
   reports(name: string): readonly PairReport[] {
     return [...(this.#ends.get(name)?.values() ?? [])].flatMap(({ report }) => report ?? []);
+  }
+
+  /** Relays that the key managers of a pair told of: never less than before while the pair is known. */
+  counted(name: string): RelayCount {
+    const ends = [...(this.#ends.get(name)?.values() ?? [])];
+    return ends.reduce((all, { counts }) => added(all, counts.total), { relays: 0, failed: 0 });
   }
 
   /**
@@ -351,8 +361,13 @@ export class Routes {
   #end(name: string, km: string): PairEnd {
     const ends = this.#ends.get(name) ?? new Map<string, PairEnd>();
     this.#ends.set(name, ends);
-    const hereAt = this.#parts.world.now();
-    const end = ends.get(km) ?? { report: undefined, hereAt, asks: false, given: undefined };
+    const end = ends.get(km) ?? {
+      report: undefined,
+      hereAt: this.#parts.world.now(),
+      counts: new RelayCounts(),
+      asks: false,
+      given: undefined,
+    };
     ends.set(km, end);
     return end;
   }

@@ -1,6 +1,5 @@
 /** What the controller is seen as, from its parts. */
 import { counted } from "../../base/words.ts";
-import type { PairReport } from "../../wire/ck/state.ts";
 import { isMeantToServe, isMissed } from "../model/missed.ts";
 import type {
   ControllerStatus,
@@ -49,10 +48,6 @@ export function statusOf(
   };
 }
 
-function sum(reports: readonly PairReport[], of: "relays" | "failed"): number {
-  return reports.reduce((all, one) => all + one[of], 0);
-}
-
 function pairsOf(
   { sessions }: CoreParts,
   routes: Routes,
@@ -60,6 +55,7 @@ function pairsOf(
 ): PairStatus[] {
   return [...routes.planner.plans.values()].map((plan) => {
     const reports = routes.reports(plan.name);
+    const told = routes.counted(plan.name);
     const used = reports.reduce((sum, { consumption }) => sum + consumption, 0);
     const { most } = plan.terms;
     const first = plan.first;
@@ -76,8 +72,8 @@ function pairsOf(
       demand: Math.round(routes.configured(plan.name)?.demand ?? Math.min(used, most)),
       ...(reports.length > 0 && { stock_bits: reports.reduce((sum, { stock }) => sum + stock, 0) }),
       // Key managers that are not ours tell nothing of relays.
-      relays: Math.max(plan.relays, sum(reports, "relays")),
-      failed: Math.max(plan.failed, sum(reports, "failed")),
+      relays: Math.max(plan.relays, told.relays),
+      failed: Math.max(plan.failed, told.failed),
       ordered: plan.relays,
       ordered_bits: ordered(plan.name),
       class: routes.classOf(plan.name).name,

@@ -72,7 +72,7 @@ const ofPairs: readonly MetricOf<PairStatus>[] = [
     "qkd_controller_relays",
     "counter",
     undefined,
-    "Relays of its key managers since they began, also those that they wanted themselves.",
+    "Relays that its key managers told of, also those that they wanted themselves.",
     (pair) => pair.relays,
   ],
   [

@@ -119,7 +119,10 @@ export interface PairStatus {
   readonly share: number;
   readonly demand: number;
   readonly stock_bits?: number;
-  /** Relays since the two key managers began, also those that they wanted themselves, and those that failed. */
+  /**
+   * Relays that the two key managers told of, also those that they wanted themselves, and those that failed: first
+   * those since they began; what one counted before it began anew stays.
+   */
   readonly relays: number;
   readonly failed: number;
   /** Relays at routes that this controller gave for them, since its start. */
