@@ -2,7 +2,7 @@
 
 server.py FOLDER HOST: prints its port, then a line for each request. In FOLDER are ca.crt, ca.key, server.crt,
 server.key; `mode`, if there, says what it does instead of what it should: `later` (202), `refuse` (403), `silent`,
-`stranger` (issues for another key), `ber` (indefinite lengths, as Bouncy Castle writes them).
+`approve` (202 until the same request comes again), `stranger` (issues for another key), `ber` (indefinite lengths, as Bouncy Castle writes them).
 """
 import base64
 import http.server
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+seen = set()
 folder, host = sys.argv[1:3]
 login = "Basic " + base64.b64encode(b"node:secret").decode()
 
@@ -103,6 +104,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers["Content-Type"] != "application/pkcs10":
             return self.say(415)
         if mode == "later":
+            return self.say(202, Retry_After="120")
+        if mode == "approve" and body not in seen:
+            seen.add(body)
             return self.say(202, Retry_After="120")
         if mode == "refuse":
             return self.say(403)

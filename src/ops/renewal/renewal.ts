@@ -3,7 +3,7 @@
  * have. Connections take the new ones as they take any that a person puts there.
  */
 
-import type { X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -46,8 +46,20 @@ interface Present {
   readonly pem: string;
 }
 
+/** A renewal that has begun. */
+interface Begun {
+  /** The certificate that is renewed, by its fingerprint. */
+  readonly of: string;
+  /** DER: the same request until there is an answer, by which a server knows what it has put off (RFC 7030 §4.2.3). */
+  readonly csr: Buffer;
+  /** What came and is not on disk yet. The server may have taken the one before back: no other one is asked for. */
+  came?: readonly X509Certificate[];
+}
+
 export class Renewal {
   readonly #parts: RenewalParts;
+  /** By the file of the certificate. */
+  readonly #begun = new Map<string, Begun>();
   readonly #stopped = new AbortController();
   /** When one that failed may be tried again, on the monotonic clock, and the waits after that. */
   readonly #waits = new Map<string, { at: number; readonly next: Iterator<number> }>();
@@ -95,7 +107,7 @@ export class Renewal {
       if (clock.wall() >= dueAt(present.certificate, est.at)) {
         const again = await this.#renew(one, present);
         if (again !== undefined) {
-          log.info("certificate is not issued yet", { for: one.for, again_ms: again });
+          log.info("certificate is waited for", { for: one.for, again_ms: again });
           this.#waitFor(one, again);
           return;
         }
@@ -117,15 +129,57 @@ export class Renewal {
     this.#waits.set(cert, { at: clock.now() + (ms ?? next.next().value), next });
   }
 
-  /** @returns ms after which the server wants to be asked again @throws Fault */
+  /** @returns ms after which it goes on: the server puts it off, or the new one is not valid yet @throws Fault */
   async #renew(one: Renewable, present: Present): Promise<number | undefined> {
     const { clock, files, log, onRenewed } = this.#parts;
-    const server = this.#server();
     const keyText = readText(one.key);
     const key = keyOf(keyText, one.key);
     if (!present.certificate.checkPrivateKey(key)) {
       throw new Fault("est", "the private key belongs to another certificate", { file: one.key });
     }
+    const begun = this.#begin(one, present, key);
+    if (begun.came === undefined) {
+      const again = await this.#enroll(one, present, keyText, begun);
+      if (again !== undefined) return again;
+    }
+    const [own] = begun.came as readonly [X509Certificate];
+    const now = clock.wall();
+    const early = own.validFromDate.getTime() - now;
+    // By a server's clock that is ahead of ours: peers would refuse it, and the present one is good.
+    if (early > 0 && now < ending(present.certificate)) return early;
+    await replaceFile(
+      files,
+      one.cert,
+      Buffer.from(pemOf(begun.came as readonly X509Certificate[])),
+    );
+    this.#begun.delete(one.cert);
+    const to = new Date(ending(own)).toISOString();
+    log.info("certificate renewed", { for: one.for, file: one.cert, to });
+    onRenewed();
+    return undefined;
+  }
+
+  /** What has begun for this certificate, or begins now. @throws Fault */
+  #begin({ cert }: Renewable, { certificate }: Present, key: KeyObject): Begun {
+    const { fingerprint256: of } = certificate;
+    const known = this.#begun.get(cert);
+    const [came] = known?.came ?? [];
+    const isOver = came !== undefined && ending(came) <= this.#parts.clock.wall();
+    if (known?.of === of && !isOver) return known;
+    const begun = { of, csr: requestLike(certificate, key) };
+    this.#begun.set(cert, begun);
+    return begun;
+  }
+
+  /** @returns ms after which the server wants to be asked again; undefined: one has come @throws Fault */
+  async #enroll(
+    one: Renewable,
+    present: Present,
+    keyText: string,
+    begun: Begun,
+  ): Promise<number | undefined> {
+    const { clock } = this.#parts;
+    const server = this.#server();
     const isOver = clock.wall() > ending(present.certificate);
     if (isOver && server.login === undefined) {
       // Nothing is left to prove by who asks.
@@ -137,17 +191,16 @@ export class Renewal {
     if ("againMs" in cas) return cas.againMs;
     const answer = await this.#ask(server, {
       operation: isOver ? "simpleenroll" : "simplereenroll",
-      csr: requestLike(present.certificate, key),
+      csr: begun.csr,
       ...own,
     });
     if ("againMs" in answer) return answer.againMs;
+    // It was answered: another request is another one, if this certificate is not taken.
+    this.#begun.delete(one.cert);
     const others = [...present.chain, ...certificatesOf(cas.body), ...trusted(one.ca)];
     const got = certificatesOf(answer.body);
-    const chain = successor(present.certificate, got, others, clock.wall());
-    await replaceFile(files, one.cert, Buffer.from(pemOf(chain)));
-    const to = new Date(ending(chain[0] as X509Certificate)).toISOString();
-    log.info("certificate renewed", { for: one.for, file: one.cert, to });
-    onRenewed();
+    begun.came = successor(present.certificate, got, others, clock.wall());
+    this.#begun.set(one.cert, begun);
     return undefined;
   }
 

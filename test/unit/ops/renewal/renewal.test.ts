@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
@@ -18,6 +18,8 @@ const day = 86_400_000;
 const asOf = (days: number) => ({ ...systemClock, wall: () => Date.now() - days * day });
 
 interface Bench {
+  /** Of the renewals: how far its monotonic clock is ahead, and its wall clock behind, ms. */
+  readonly shift: { now: number; behind: number };
   readonly folder: string;
   readonly est: EstServerProcess;
   readonly ca: Authority;
@@ -42,7 +44,14 @@ async function bench(t: ExecutionContext, python: string): Promise<Bench> {
   writeFileSync(at("password"), "secret\n", { mode: 0o600 });
   const told: (string | undefined)[] = [];
   let renewals = 0;
+  const shift = { now: 0, behind: 0 };
+  const clock = {
+    ...systemClock,
+    now: () => systemClock.now() + shift.now,
+    wall: () => systemClock.wall() - shift.behind,
+  };
   return {
+    shift,
     folder,
     est,
     ca,
@@ -66,7 +75,7 @@ async function bench(t: ExecutionContext, python: string): Promise<Bench> {
           renewals++;
         },
         files: diskFiles,
-        clock: systemClock,
+        clock,
         random: () => 0.5,
         log: silentLog,
       });
@@ -155,6 +164,52 @@ testWith(
     renewal.start();
     await renewal.stop();
     t.is(all.told.length, tellings);
+  },
+);
+
+testWith(
+  "python3",
+  "a server that puts off is asked the same again, by which it knows the request",
+  async (t, python) => {
+    const all = await bench(t, python);
+    all.est.behave("approve");
+    const renewal = await all.renewal(25, 30);
+    await renewal.look();
+    t.is(all.renewals, 0);
+    all.shift.now += 120_001;
+    await renewal.look();
+    t.is(all.renewals, 1);
+    t.deepEqual(
+      all.est.requests.filter((line) => line.startsWith("POST")).map((line) => line.slice(-3)),
+      ["202", "200"],
+    );
+  },
+);
+
+testWith(
+  "python3",
+  "what came and cannot be written, or is not valid yet, is kept: no other one is asked for",
+  async (t, python) => {
+    const all = await bench(t, python);
+    const renewal = await all.renewal(25, 30);
+    const [before] = all.present();
+    const stays = () => t.is(all.present()[0]?.fingerprint256, before?.fingerprint256);
+    all.shift.behind = 120_000;
+    await renewal.look();
+    stays();
+    // Two minutes later: the disk takes nothing.
+    all.shift.behind = 0;
+    all.shift.now += 120_001;
+    mkdirSync(join(all.folder, "km.crt.new/in"), { recursive: true });
+    await renewal.look();
+    stays();
+    t.truthy(all.told.at(-1));
+    rmSync(join(all.folder, "km.crt.new"), { recursive: true });
+    all.shift.now += 3_600_000;
+    await renewal.look();
+    t.is(all.told.at(-1), undefined);
+    t.is(all.renewals, 1);
+    t.is(all.est.requests.filter((line) => line.startsWith("POST")).length, 1);
   },
 );
 
