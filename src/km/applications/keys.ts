@@ -63,7 +63,7 @@ export interface Granted {
 export type Grant = (result: Granted | EtsiRefusal) => void;
 
 /** Relays so many bytes for a link. @param done whether they came: what is compared next is stock a moment later */
-export type More = (bytes: number, done: (came: boolean) => void) => void;
+export type More = (bytes: number, isWanted: IsWanted, done: (came: boolean) => void) => void;
 
 export interface KeysOptions {
   readonly me: string;
@@ -290,7 +290,7 @@ export class ApplicationKeys {
           if (waits) after(againMs, again);
           else done(result);
         });
-      relay(wanted.keys * wanted.length, (came) => {
+      relay(wanted.keys * wanted.length, wanted.isWanted ?? always, (came) => {
         if (came) again();
         else done("stock");
       });

@@ -6,7 +6,9 @@
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
+import type { IsWanted } from "../supply/request.ts";
 import { BurntWays } from "./burnt.ts";
+import { Demands, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
 import { PoolPads } from "./pool-pads.ts";
@@ -15,20 +17,17 @@ import type { RelayEnd } from "./source.ts";
 import { WaitingKeys } from "./waiting.ts";
 import { PairWays, type Via } from "./ways.ts";
 
-/** Relays of a pool that are under way at a time; and of one demand. */
+/** Relays of a pool that are under way at a time. */
 const window = 16;
 /** Bytes of them: what is in memory of it, at each KM of the route, is some times as much. */
 const windowBytes = 4_194_304;
 /** After a route was found to carry no long keys, the next of them is tried after this, ms. */
 const shortForMs = 600_000;
-const mostDemands = 256;
 /** Relays of one order of a controller that are under way at a time. */
 const orderWindow = 4;
 /** After all routes failed they are tried again after the first, doubling to the second, ms. */
 const firstWaitMs = 250;
 const lastWaitMs = 10_000;
-/** Least bytes of a demand: both owners have half of what comes. */
-const leastDemand = 64;
 
 interface Attempt {
   readonly scheme: RelayScheme;
@@ -61,7 +60,7 @@ export class RelayPair {
   #shortUntil = 0;
   /** Most bytes of the next relay of a pool: one that fails has burnt pads of all hops before. */
   #careful = Number.POSITIVE_INFINITY;
-  #demands = 0;
+  readonly #demands: Demands;
   failed = 0;
   lastFailure: PairFailure | undefined;
   /** Since when nothing came though it was wanted, ms since 1970 UTC. */
@@ -69,7 +68,7 @@ export class RelayPair {
 
   constructor(parts: PairParts) {
     this.#parts = parts;
-    const { policy, known } = parts;
+    const { me, policy, known } = parts;
     this.#pool = new RelayPool(policy.pool, policy.high);
     this.ways = new PairWays(
       policy.routing,
@@ -78,6 +77,8 @@ export class RelayPair {
       (next) => parts.isReserved?.(next) === true,
     );
     this.#pads = new PoolPads(parts, this.ways);
+    const relay = this.#relay.bind(this);
+    this.#demands = new Demands({ me, batch: () => this.batch, relay });
   }
 
   get counts(): ReadonlyMap<RelayScheme, Readonly<PairCount>> {
@@ -198,19 +199,13 @@ export class RelayPair {
 
   /**
    * An application asks for more than is there.
+   * @param isWanted whether it still waits
    * @param done once: whether the destination has it; what both compare next is stock a moment later
    */
-  demand(bytes: number, done: (end: RelayEnd) => void): void {
+  demand(bytes: number, isWanted: IsWanted, done: (end: RelayEnd) => void): void {
     const { far } = this.#parts;
-    if (!this.begins || !far.ready || this.#demands >= mostDemands) {
-      return done({ failure: far.ready ? "busy" : "away", at: far.peer });
-    }
-    this.#demands++;
-    const length = Math.min(this.batch, Math.max(leastDemand, 2 * bytes));
-    this.#relay(length, (end) => {
-      this.#demands--;
-      done(end);
-    });
+    const isTaken = this.begins && far.ready && this.#demands.ask(bytes, isWanted, done);
+    if (!isTaken) done({ failure: far.ready ? "busy" : "away", at: far.peer });
   }
 
   /**

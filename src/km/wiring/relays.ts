@@ -178,7 +178,10 @@ export class Relays {
   /** More stock of a link for an application that waits. Undefined: nothing is relayed there. */
   demandOf(link: string): More | undefined {
     const pair = this.#pairs.get(link);
-    return pair && ((bytes, done) => pair.demand(bytes, (end) => done(end === undefined)));
+    return (
+      pair &&
+      ((bytes, isWanted, done) => pair.demand(bytes, isWanted, (end) => done(end === undefined)))
+    );
   }
 
   /** An operator wants so many bits more on a link. @returns false if nothing is relayed there */

@@ -7,6 +7,7 @@ import { oneTimeTag } from "../../../src/km/relay/one-time-mac.ts";
 import type { PairPolicy } from "../../../src/km/relay/pair-parts.ts";
 import type { RelayLink, RelayWorld } from "../../../src/km/relay/ports.ts";
 import { tagKey } from "../../../src/km/relay/scheme.ts";
+import { always } from "../../../src/km/supply/request.ts";
 import { relayText } from "../../../src/wire/kx/codec.ts";
 import type { Relay, RelayScheme } from "../../../src/wire/kx/relay-messages.ts";
 import { random, streamSeed } from "../../random.ts";
@@ -321,7 +322,7 @@ export class NetWorld {
     link.core.owner.request(request, (result) => {
       if (typeof result === "string") {
         this.count(`short ${result}`);
-        if (result === "stock") km.pairs.get(to)?.demand(request.length, () => {});
+        if (result === "stock") km.pairs.get(to)?.demand(request.length, always, () => {});
         return;
       }
       for (const { id, ranges } of result) {

@@ -2,6 +2,7 @@ import test from "ava";
 import { RelayPair } from "../../../../src/km/relay/pair.ts";
 import type { PairPolicy } from "../../../../src/km/relay/pair-parts.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
+import { always } from "../../../../src/km/supply/request.ts";
 
 const policy: PairPolicy = {
   routes: [["km-b"], ["km-x"]],
@@ -214,12 +215,12 @@ test("a controller is told what was wrong with its way, also where another broug
     first === "km-b" ? stock : undefined,
   );
   const ends: RelayEnd[] = [];
-  pair.demand(64, (end) => ends.push(end));
+  pair.demand(64, always, (end) => ends.push(end));
   t.deepEqual(ends, [undefined]);
   t.deepEqual(state.told, ["stock"]);
   tick(1_000);
   const well = instantPair(more, () => undefined);
-  well.pair.demand(64, () => {});
+  well.pair.demand(64, always, () => {});
   t.deepEqual(well.state.told, ["success 128"]);
 });
 
@@ -252,7 +253,7 @@ function pairWithAes(routes: readonly string[], ends: Readonly<Record<string, st
   const ask = (at: number): RelayEnd | "waits" => {
     now = at;
     let end: RelayEnd | "waits" = "waits";
-    pair.demand(64, (how) => {
+    pair.demand(64, always, (how) => {
       end = how;
     });
     return end;
