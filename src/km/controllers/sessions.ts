@@ -61,6 +61,8 @@ export class KeySessions {
   readonly #open = new Map<string, Session>();
   /** Of other KMs' applications, by ID. */
   readonly #notified = new Map<string, Session>();
+  /** Of these the last of each two applications that are not brought their keys, by {@link nameOf}: its ID. */
+  readonly #last = new Map<string, string>();
   /** Of other KMs' applications, by ID: those of which this KM's application is asked. */
   readonly #joining = new Set<string>();
   /** Of other KMs' applications, by ID: those that did not come to be here, until when that is known. */
@@ -231,7 +233,8 @@ export class KeySessions {
     if (kmOf(destination) !== me || kmOf(source) === undefined) return done("unknown_application");
     if (kmOf(source) !== sourceKm || !mayShare(source, destination)) return done("unauthorized");
     if (this.#notified.has(id)) return done(undefined);
-    const isFull = this.#notified.size + this.#joining.size >= most.sessions;
+    const isNext = supply === undefined && this.#last.has(nameOf(source, destination, supply));
+    const isFull = !isNext && this.#notified.size + this.#joining.size >= most.sessions;
     if (isFull || this.#joining.has(id)) return done("busy");
     if (supply === undefined) {
       this.#joined(message, supply);
@@ -263,15 +266,36 @@ export class KeySessions {
   ): void {
     const limit = number === undefined ? {} : { number };
     const report = { id, source, destination, role: "destination", keys: 0, ...limit } as const;
+    if (supply === undefined) this.#next(id, nameOf(source, destination, supply));
     this.#notified.set(id, { report, supply, keys: 0, usedAt: this.#parts.now() });
     this.#parts.changed();
+  }
+
+  /**
+   * A KM has one session of two applications at a time: the one before is over. A controller that knows no more than
+   * Q.4164 has no word for that.
+   */
+  #next(id: string, name: string): void {
+    const before = this.#leave(this.#last.get(name));
+    if (before !== undefined) this.#end(before);
+    this.#last.set(name, id);
+  }
+
+  /** @returns the session of another KM's application that was of this ID */
+  #leave(id: string | undefined): Session | undefined {
+    const session = id === undefined ? undefined : this.#notified.get(id);
+    if (id === undefined || session === undefined) return undefined;
+    this.#notified.delete(id);
+    const { source, destination } = session.report;
+    const name = nameOf(source, destination, session.supply);
+    if (this.#last.get(name) === id) this.#last.delete(name);
+    return session;
   }
 
   #over(message: CkMessageOf<"sessionNotification">): CkReason | undefined {
     const { sessionId: id, sourceApp: source, destinationApp: destination } = message;
     const wasAsked = this.#joining.delete(id);
-    const there = this.#notified.get(id);
-    this.#notified.delete(id);
+    const there = this.#leave(id);
     if (there !== undefined) this.#end(there);
     // One that is not known may be of before this KM began anew; who fetches keys was told of none.
     const { kmOf, me, over } = this.#parts;
