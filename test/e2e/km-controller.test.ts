@@ -296,6 +296,14 @@ testWhole.serial(
     t.is(reserved.message.response, "success");
     const { keyIds = [] } = reserved.message;
     t.is(keyIds.length, 2);
+    // No message can tell such a way: nothing is used for it, and the key manager goes on.
+    const tooFar = await toB.request({
+      type: "relayRequest",
+      ...{ sourceKma: "km-a", destinationKma: "km-d" },
+      transitKmas: ["km-b", "km-c", ...Array.from({ length: 32 }, (_, i) => `km-${i}`)],
+      extension: markExtensions({ reserved: keyIds[0] as string }),
+    });
+    t.is(tooFar.message.response, "no_route");
     for (const [i, id] of keyIds.entries()) {
       const relayed = await toB.request({
         type: "relayRequest",

@@ -42,18 +42,21 @@ interface UnderWay {
   readonly done?: (end: RelayEnd) => void;
 }
 
-/** The KMs of a route are so many at most, and their IDs have so many bytes. */
-const most = { kms: 32, bytes: limits.routeBytes } as const;
+/** Whether a message can tell this route: no KM is on it twice, nor are there too many, or too long IDs. */
+function isRoute(path: readonly string[]): boolean {
+  return (
+    path.length >= 3 &&
+    path.length <= limits.routeKms &&
+    new Set(path).size === path.length &&
+    Buffer.byteLength(path.join("")) <= limits.routeBytes
+  );
+}
 
 /** A route with one more KM before its end. @returns undefined if that is none */
 function extended(path: readonly string[], next: string): readonly string[] | undefined {
   if (next === path.at(-1)) return path;
   const longer = [...path.slice(0, -1), next, ...path.slice(-1)];
-  const isGood =
-    !path.includes(next) &&
-    longer.length <= most.kms &&
-    Buffer.byteLength(longer.join("")) <= most.bytes;
-  return isGood ? longer : undefined;
+  return isRoute(longer) ? longer : undefined;
 }
 
 /** A key that a source has reserved for a relay, and where it is to go. */
@@ -169,8 +172,7 @@ export class RelayNode {
     from: RelayLink | undefined,
   ): RelayFailure | undefined {
     const { me, mayPass } = this.#world;
-    const isRoute = path.length >= 3 && path[1] === me && new Set(path).size === path.length;
-    if (!isRoute || from === undefined) return "route";
+    if (!isRoute(path) || path[1] !== me || from === undefined) return "route";
     if (!mayPass(path[0] as string, path.at(-1) as string, false)) return "policy";
     if (!from.ready) return "away";
     if (this.givenUp.isNamed(name)) return "refused";
