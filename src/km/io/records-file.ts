@@ -4,7 +4,7 @@
  * may lose. A failure to write never holds up keys: it is told, and how many records are missing is a record.
  */
 import type { Clock, Timer } from "../../base/clock.ts";
-import { errorCode, Fault } from "../../base/errors.ts";
+import { describe, errorCode, Fault } from "../../base/errors.ts";
 import { type FileSystem, type OpenFile, writeAll } from "../../host/disk/files.ts";
 import {
   countIn,
@@ -77,12 +77,15 @@ function room(bytes: number): number {
 
 function fault(folder: string, error: unknown): Fault {
   const code = errorCode(error) ?? "unknown";
-  return new Fault("km_store.io", "records cannot be written or read", { folder, code });
+  const why = error instanceof Fault ? { why: describe(error) } : {};
+  return new Fault("km_store.io", "records cannot be written or read", { folder, code, ...why });
 }
 
 export class RecordLog {
   /** Called when records were written. */
   onWritten: () => void = () => {};
+  /** Does what needs so many bytes on the disk, once more if room can be made. Until it is set, none is. */
+  withRoom: <T>(bytes: number, write: () => Promise<T>) => Promise<T> = (_, write) => write();
   readonly #options: RecordLogOptions;
   /** Sizes of the files there are, by number, rising. */
   readonly #sizes = new Map<number, number>();
@@ -256,13 +259,15 @@ export class RecordLog {
     const told = missing > 0 ? [encodeRecord(this.#missed(missing))] : [];
     const size = this.#sizes.get(this.#number) ?? 0;
     const isFull = size > fileHeader && size + length > this.#options.limitBytes / parts;
-    if (this.#file === undefined || isFull) await this.#begin();
+    if (this.#file === undefined || isFull) await this.withRoom(fileHeader, () => this.#begin());
     const all = [...told, ...records];
     const group = groupOf(all, this.#number);
     const at = this.#sizes.get(this.#number) ?? fileHeader;
     const file = this.#file as unknown as OpenFile;
-    await writeAll(file, group, at);
-    await file.datasync();
+    await this.withRoom(group.length, async () => {
+      await writeAll(file, group, at);
+      await file.datasync();
+    });
     this.#sizes.set(this.#number, at + group.length);
     this.#next += all.length;
     this.#missing -= missing;

@@ -62,6 +62,7 @@ export async function openStore(
     onRekeyed: () => onRekeyed(),
   }).finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
+  records.useRoom(opened.room);
   const nextStart = new NextStart({ config, clock, stop });
   const parts = { config, store: opened.store, records, clock, log: log.child("store"), nextStart };
   const masterKey = new MasterKeyOfStore(parts, found);

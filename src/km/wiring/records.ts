@@ -4,6 +4,7 @@ import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import type { KmTable, LinkConfig, ModuleConfig, RecordsTable } from "../config/tables.ts";
+import type { Opened } from "../io/engine/open.ts";
 import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
 import { type AskedPeriod, type Period, periodAt, type Run } from "../keys/origin.ts";
 import type { KmLink } from "../link/link.ts";
@@ -81,6 +82,11 @@ export class KmRecords {
       const leads = Buffer.compare(Buffer.from(id), Buffer.from(peer)) < 0;
       this.#links.set(name, { name, kms: [id, peer], leads });
     }
+  }
+
+  /** The store is open: what it keeps for a full disk is for records, too. */
+  useRoom(room: Opened["room"]): void {
+    this.#log.withRoom = (bytes, write) => room.useSome(bytes, write);
   }
 
   /** A link is there: searches ask it for what records do not tell. */

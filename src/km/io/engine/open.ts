@@ -54,6 +54,8 @@ export interface Opened {
   readonly store: Engine;
   readonly loaded: Loaded;
   readonly damage: Damage;
+  /** For other files beside the store. */
+  readonly room: Pick<Reserve, "useSome">;
   /** Key of the digests by which QKD-key IDs are remembered, 16 bytes. */
   readonly idKey: Buffer;
 }
@@ -177,6 +179,7 @@ async function openAll(
       store,
       loaded: { rows, buffered, extents },
       damage: { segments: damaged, groups: damagedGroups, keys, extents: gone },
+      room: reserve,
       idKey: keyring.mask,
     };
   } catch (error) {

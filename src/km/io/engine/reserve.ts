@@ -8,6 +8,8 @@ import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/fil
 
 /** Bytes of zeros that are written at once. */
 const piece = 1_048_576;
+/** Of the room that the file left, what is not the books may take this part: they go on for longer than others' files. */
+const othersPart = 1 / 4;
 /** A full disk is not written to again and again: ms between two tries to make the file anew. */
 const retryMs = 60_000;
 
@@ -34,6 +36,8 @@ export class Reserve {
   readonly #bytes: number;
   readonly #clock: Clock;
   #isThere = false;
+  /** Bytes that others wrote while it was not there. */
+  #others = 0;
   #triedAt = Number.NEGATIVE_INFINITY;
   /** How often room came back because the file, or the beginning of one, was removed. */
   #given = 0;
@@ -63,6 +67,7 @@ export class Reserve {
       try {
         if ((await this.#size()) !== this.#bytes) await this.#write();
         this.#isThere = true;
+        this.#others = 0;
       } catch (error) {
         if (!isFull(error)) throw error;
         await this.#remove();
@@ -121,6 +126,28 @@ export class Reserve {
     }
     await this.#give();
     return await write();
+  }
+
+  /**
+   * As {@link use}, for files that may be given up before the books are: while the reserve is not there they get a part
+   * of its room.
+   * @param bytes that are written at most @throws Fault `km_store.full` when they have had that part
+   */
+  async useSome<T>(bytes: number, write: () => Promise<T>): Promise<T> {
+    const most = this.#bytes * othersPart;
+    const hasPart = () => this.#isThere || this.#others + bytes <= most;
+    if (!hasPart()) await this.make();
+    if (!hasPart()) {
+      const facts = { limit_bytes: most, file: this.#path };
+      throw new Fault(
+        "km_store.full",
+        "the disk is full: what room is left is for the books",
+        facts,
+      );
+    }
+    const result = await this.use(write);
+    if (!this.#isThere) this.#others += bytes;
+    return result;
   }
 
   /** The file makes way, unless it did so a moment ago. */
