@@ -19,6 +19,8 @@ export const groupBytes = 4_194_304;
 /** Magic, group number, lengths of facts and key bytes, tag. */
 export const groupHeader = 4 + 8 + 4 + 4 + 16;
 const magic = 0x71_6b_67_31;
+/** How a group begins. */
+export const groupMagic = Buffer.from("qkg1", "latin1");
 /** Module, ID, bits, stamp, QBER, time of storage. */
 const factLength = 2 + 16 + 4 + 8 + 8 + 8;
 
@@ -129,7 +131,7 @@ export class GroupBuilder {
   build(): Group {
     const names = Buffer.from(JSON.stringify(this.#modules), "utf8");
     const facts = Buffer.concat([
-      lengthOf(names),
+      lengthBefore(names),
       names,
       this.#facts.subarray(0, this.#count * factLength),
     ]);
@@ -142,7 +144,7 @@ export class GroupBuilder {
   }
 }
 
-function lengthOf(bytes: Buffer): Buffer {
+function lengthBefore(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(bytes.length);
   return length;
@@ -308,6 +310,11 @@ export function sealGroup(
   const at = to.length;
   to.add(header);
   to.set(seal(key, number, parts, header.subarray(0, 20), to), at + 20);
+}
+
+/** Its length in a segment, header included. */
+export function lengthOf({ facts, length }: Group): number {
+  return groupHeader + facts.length + length;
 }
 
 /** Length of the group that begins here, header included; undefined if none does. */

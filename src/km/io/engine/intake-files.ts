@@ -11,9 +11,10 @@ import {
 } from "../../../host/disk/files.ts";
 import { freeMemory } from "../../../port/key.ts";
 import { EmptySegments, leaving, segmentName } from "./empty-segments.ts";
-import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
+import { type Group, groupHeader, lengthOf, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
 import { flagsFor, type LoadHow, namesIn } from "./names-in.ts";
+import { groupAt, nextGroup } from "./next-group.ts";
 import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
@@ -159,23 +160,19 @@ export class IntakeFiles {
     this.bytes += size;
     let bad = 0;
     for (let at = headerLength; at + groupHeader <= size; ) {
-      const head = await readAt(file, at, groupHeader);
-      const length = groupLength(head);
-      if (length === undefined || at + length > size) break;
-      const sealed = await readAt(file, at, length);
-      const group = openGroup(sealed, segment.key);
-      freeMemory(sealed);
-      at += length;
+      const group = await groupAt(file, segment.key, at, size);
       // Damaged, or not written to its end: others may follow.
       if (group === undefined) {
         bad++;
         segment.isTorn = true;
+        at = (await nextGroup(file, segment.key, at, size)) ?? size;
         continue;
       }
       this.#damagedGroups += bad;
       bad = 0;
       group.segment = number;
-      group.offset = at - length;
+      group.offset = at;
+      at += lengthOf(group);
       // A group that was copied forward is in two segments: the later one counts.
       const before = groups.get(group.number);
       if (before !== undefined) this.#segments.get(before.segment)?.groups.delete(before);
@@ -274,8 +271,7 @@ export class IntakeFiles {
   async restore(group: Group): Promise<void> {
     const segment = this.#segments.get(group.segment);
     if (segment === undefined || group.plain !== undefined) return;
-    const length = groupHeader + group.facts.length + group.length;
-    const sealed = await readAt(segment.file, group.offset, length);
+    const sealed = await readAt(segment.file, group.offset, lengthOf(group));
     const read = openGroup(sealed, segment.key);
     freeMemory(sealed);
     if (read?.plain === undefined) throw new Error("a group of the intake is damaged");
