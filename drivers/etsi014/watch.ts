@@ -4,21 +4,22 @@ import { Fault } from "../../src/base/errors.ts";
 import type { ModuleEvent } from "../../src/port/module.ts";
 import type { Asked, Kme, KmeStatus } from "./kme.ts";
 
-/** Told once when it begins, and once when it ends. */
+/** Told once when it begins, and once when it ends; what is not so when it is first looked at ends what was told before. */
 export class Troubles {
   /** Of the session of now: what began in one may end in another. */
   tell: (event: ModuleEvent) => void = () => {};
-  readonly #on = new Set<string>();
+  /** Of the session of now. */
+  absent: (code: string) => void = () => {};
+  /** Codes that were looked at, and whether they are so. */
+  readonly #on = new Map<string, boolean>();
 
   is(code: string, on: boolean, severity: ModuleEvent["severity"], text: () => string): void {
-    if (on === this.#on.has(code)) return;
-    if (on) {
-      this.#on.add(code);
-      this.tell({ code, severity, text: text() });
-    } else {
-      this.#on.delete(code);
-      this.tell({ code, severity: "cleared", text: "over" });
-    }
+    const before = this.#on.get(code);
+    if (on === before) return;
+    this.#on.set(code, on);
+    if (on) this.tell({ code, severity, text: text() });
+    else if (before === undefined) this.absent(code);
+    else this.tell({ code, severity: "cleared", text: "over" });
   }
 }
 

@@ -6,11 +6,11 @@ import { type BlockFacts, type BlockRef, KeyBlock } from "../../src/port/key.ts"
 import type {
   LinkQuality,
   ModuleCommand,
-  ModuleEvent,
   ModuleIdentity,
   ModuleSession,
   ModuleSink,
 } from "../../src/port/module.ts";
+import { Conditions } from "./conditions.ts";
 import { type FileHeader, fileName } from "./file.ts";
 import type { KeyFolder } from "./folder.ts";
 import type { Gone } from "./gone.ts";
@@ -62,8 +62,7 @@ export class QcryptoSession implements ModuleSession {
   #removals: { readonly refs: readonly BlockRef[]; readonly discard: boolean }[] = [];
   /** Nothing is offered while files are destroyed. */
   #zeroizing = 0;
-  /** What was told of, and not told to be over. */
-  readonly #told = new Set<string>();
+  readonly #conditions: Conditions;
   #scanDue = true;
   readonly #timers: Timer[];
   #telemetry: Timer | undefined;
@@ -76,7 +75,8 @@ export class QcryptoSession implements ModuleSession {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    const { clock, told, journal } = parts;
+    const { clock, told, journal, sink, log } = parts;
+    this.#conditions = new Conditions({ sink, log, over: () => this.#over });
     this.#releases = new Releases(parts.folder, parts.stock, parts.gone);
     this.#notices = new Notices(told, journal, (one) => this.#notified(one));
     this.#timers = [every(clock, scanEvery, () => this.#scan())];
@@ -220,8 +220,8 @@ export class QcryptoSession implements ModuleSession {
         .map(({ number }) => number);
     // What took the name of a block meanwhile is looked at as a block of its own.
     if (await this.#releases.remove(named(false), named(true))) this.#scanDue = true;
-    if (!stock.anyReused) this.#ends("reference_reused");
-    this.#report(
+    if (!stock.anyReused) this.#conditions.ends("reference_reused", !stock.anyWaiting);
+    this.#conditions.report(
       "releases_not_kept",
       this.#releases.trouble,
       "what was released is not kept in .released",
@@ -242,8 +242,8 @@ export class QcryptoSession implements ModuleSession {
     for (const epoch of known) if (!there.has(epoch)) told.forget(epoch);
     await journal.compact(there, before);
     if (told.spilled) await this.#seek();
-    if (stock.closed.length === 0) this.#ends("file_unreadable");
-    this.#report(
+    if (stock.closed.length === 0) this.#conditions.ends("file_unreadable", !stock.anyWaiting);
+    this.#conditions.report(
       "notifications_not_kept",
       journal.trouble,
       "what the stack said is not kept in .notifications",
@@ -308,7 +308,11 @@ export class QcryptoSession implements ModuleSession {
       case "closed":
         block.state = "closed";
         block.closedAt = clock.now();
-        this.#tell("file_unreadable", "major", `${fileName(block.epoch)} ${found.why}`);
+        this.#conditions.begins(
+          "file_unreadable",
+          "major",
+          `${fileName(block.epoch)} ${found.why}`,
+        );
         return true;
       case "bad":
         return this.#bad(block, found.why);
@@ -325,7 +329,11 @@ export class QcryptoSession implements ModuleSession {
       stock.removed(block.epoch);
       return true;
     }
-    this.#tell("reference_reused", "critical", "another key has the name of one that was released");
+    this.#conditions.begins(
+      "reference_reused",
+      "critical",
+      "another key has the name of one that was released",
+    );
     this.#bad(block, "another key of this name was released before");
     block.state = "reused";
     return true;
@@ -368,23 +376,6 @@ export class QcryptoSession implements ModuleSession {
       this.#zeroizing--;
       this.#scan();
     }
-  }
-
-  #tell(code: string, severity: ModuleEvent["severity"], text: string): void {
-    if (this.#over || this.#told.has(code)) return;
-    this.#told.add(code);
-    this.#parts.log.warn(text);
-    this.#parts.sink.event({ code, severity, text });
-  }
-
-  #report(code: string, trouble: unknown, text: string): void {
-    if (trouble === undefined) this.#ends(code);
-    else this.#tell(code, "warning", `${text}: ${describe(trouble)}`);
-  }
-
-  #ends(code: string): void {
-    if (!this.#told.delete(code) || this.#over) return;
-    this.#parts.sink.event({ code, severity: "cleared", text: "over" });
   }
 
   #telemetryEach(ms: number): void {

@@ -179,6 +179,11 @@ export class Stock {
     return this.#blocks.filter((block) => !block.sought && this.said(block) === undefined);
   }
 
+  /** Of some blocks the files were not read yet. */
+  get anyWaiting(): boolean {
+    return this.#blocks.some(({ state }) => state === "waiting");
+  }
+
   /** Whether a block is there that has the name of one that was let go of. */
   get anyReused(): boolean {
     return this.#blocks.some(({ state }) => state === "reused");

@@ -83,6 +83,11 @@ export interface ModuleSink {
   released(refs: readonly BlockRef[]): void;
   telemetry(sample: TelemetrySample): void;
   event(event: ModuleEvent): void;
+  /**
+   * What the driver itself finds wrong was looked at for the first time, and is not so: what was told of it before, by
+   * another session or before a restart, is over. Where nothing was, nothing is told. Not for what a module says itself.
+   */
+  absent?(code: string): void;
 }
 
 export interface ModuleSession {

@@ -60,6 +60,12 @@ export class ChannelEvents {
     this.tell("module_event", withLeft({ ...event }, left));
   }
 
+  /** A driver finds that something is not so: for alarms of before; no event, since nothing happened. */
+  absent(code: string): void {
+    const facts = { code, severity: "cleared", text: "" };
+    this.#parts.onSeen?.(this.#event("module_event", facts));
+  }
+
   tell(type: string, facts: NodeEvent["facts"], isRoutine = false): void {
     const event = this.#event(type, facts, isRoutine);
     this.#parts.onEvent(event);

@@ -304,6 +304,7 @@ export class Channel implements LocalModule {
           this.#parts.onTelemetry?.(this.name, sample);
         },
         event: (event) => this.#events.module(event),
+        absent: (code) => this.#events.absent(code),
       },
       signal,
     );

@@ -95,8 +95,10 @@ class SpooledSession implements ModuleSession {
   #ended!: Promise<Error | undefined>;
   /** The spool could not be read just now, and ended the session. */
   #trouble: Error | undefined;
-  #failing = false;
-  #toldForeign = false;
+  /** Undefined: not known yet in this session. */
+  #failing: boolean | undefined;
+  /** Undefined: not all that was there at the beginning was looked at. */
+  #toldForeign: boolean | undefined;
 
   constructor(spool: Spool, shutter: Shutter, sink: ModuleSink, log: Log) {
     this.#spool = spool;
@@ -117,6 +119,7 @@ class SpooledSession implements ModuleSession {
       released: (refs) => this.#released(refs),
       telemetry: (sample) => this.#sink.telemetry(sample),
       event: (event) => this.#sink.event(event),
+      absent: (code) => this.#sink.absent?.(code),
     };
   }
 
@@ -242,6 +245,7 @@ class SpooledSession implements ModuleSession {
   async #offer(): Promise<void> {
     for (;;) {
       const next = this.#backlog[0];
+      if (next === undefined) this.#noForeign();
       if (next === undefined || this.#over) break;
       if (this.#credit.blocks < 1) return;
       const block = await this.#load(next);
@@ -300,6 +304,13 @@ class SpooledSession implements ModuleSession {
     this.#sink.event({ code: "spool_foreign", severity: "major", text });
   }
 
+  /** Another session may have told of some that are released meanwhile. */
+  #noForeign(): void {
+    if (this.#toldForeign !== undefined || this.#over) return;
+    this.#toldForeign = false;
+    this.#sink.absent?.("spool_foreign");
+  }
+
   #forget(refs: readonly BlockRef[], elsewhere: (refs: readonly BlockRef[]) => void): void {
     const [here, there] = this.#split(refs);
     if (there.length > 0) elsewhere(there);
@@ -338,8 +349,11 @@ class SpooledSession implements ModuleSession {
   }
 
   #recovered(): void {
-    if (!this.#failing) return;
+    // A session before may have told that they could not be.
+    if (this.#failing === undefined) this.#sink.absent?.("spool_failed");
+    const wasFailing = this.#failing === true;
     this.#failing = false;
+    if (!wasFailing) return;
     this.#sink.event({ code: "spool_failed", severity: "cleared", text: "keys are spooled again" });
   }
 }

@@ -115,6 +115,7 @@ interface Seen {
   readonly numbers: number[];
   readonly released: string[];
   readonly codes: string[];
+  readonly absent: string[];
   readonly session: ModuleSession;
 }
 
@@ -122,6 +123,7 @@ async function connect(module: Once, disk: Disk, maxBytes?: number): Promise<See
   const numbers: number[] = [];
   const released: string[] = [];
   const codes: string[] = [];
+  const absent: string[] = [];
   const driver = spooled(module.driver, () => open(disk, secret, maxBytes), silentLog);
   const sink: ModuleSink = {
     block(one) {
@@ -132,9 +134,10 @@ async function connect(module: Once, disk: Disk, maxBytes?: number): Promise<See
     released: (refs) => released.push(...refs.map(blockName)),
     telemetry: () => {},
     event: ({ code, severity }) => codes.push(`${code} ${severity}`),
+    absent: (code) => absent.push(code),
   };
   const session = await driver.connect(sink, new AbortController().signal);
-  return { numbers, released, codes, session };
+  return { numbers, released, codes, absent, session };
 }
 
 async function quiet(): Promise<void> {
@@ -326,4 +329,22 @@ test("another key opens no spool that has blocks, and takes none of them for dam
   await (await open(disk)).zeroize();
   await (await open(disk, strange)).store(block(9), "QKD-A");
   await t.throwsAsync(open(disk), other);
+});
+
+test("what a session told of the spool ends when the next one finds it not so", async (t) => {
+  const module = new Once();
+  const disk = new Disk();
+  const before = await connect(module, disk);
+  disk.trouble = () => systemError("ENOSPC");
+  module.blocks.push(1, 2);
+  before.session.grant(1, 1_000);
+  await quiet();
+  t.true(before.codes.includes("spool_failed major"));
+  await before.session.close();
+  disk.trouble = () => undefined;
+  const after = await connect(module, disk);
+  after.session.grant(4, 1_000);
+  await quiet();
+  t.deepEqual(after.codes, []);
+  t.deepEqual(after.absent.toSorted(), ["spool_failed", "spool_foreign"]);
 });
