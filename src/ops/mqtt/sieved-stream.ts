@@ -7,12 +7,25 @@ interface Chunk {
   readonly chunk: Buffer;
 }
 
+/**
+ * What mqtt.js gets in one turn of the event loop, bytes. It goes through all packets of it, and answers them, before
+ * anything else has a turn: 64 KiB of the shortest would hold up keys, and a module's line, for more than a second.
+ */
+const mostATurn = 256;
+
 export class SievedStream extends Duplex {
   readonly socket: Socket;
   readonly #sieve: PacketSieve;
   readonly #onSkipped: (message: Skipped) => void;
   /** The broker does not read: what it sends is not read either, until it does. */
   #blocked = false;
+  /** What passed the sieve, and mqtt.js did not get yet: of one read of the socket at the most. */
+  readonly #waiting: Buffer[] = [];
+  #turn: NodeJS.Immediate | undefined;
+  /** mqtt.js has enough for now. */
+  #full = false;
+  /** Of what comes: `came` when the socket has ended, `told` when mqtt.js has all before it. */
+  #end: "open" | "came" | "told" = "open";
 
   /**
    * @param limit longest packet, bytes
@@ -24,7 +37,10 @@ export class SievedStream extends Duplex {
     this.#sieve = new PacketSieve(limit);
     this.#onSkipped = onSkipped;
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
-    socket.on("end", () => this.push(null));
+    socket.on("end", () => {
+      this.#end = "came";
+      this.#next();
+    });
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
       // After an orderly end, what came before it is still read.
@@ -34,7 +50,8 @@ export class SievedStream extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#blocked) this.socket.resume();
+    this.#full = false;
+    this.#next();
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
@@ -53,6 +70,8 @@ export class SievedStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearImmediate(this.#turn);
+    this.#waiting.length = 0;
     this.socket.destroy();
     done(error);
   }
@@ -65,11 +84,38 @@ export class SievedStream extends Duplex {
       this.destroy(error as Error);
       return;
     }
-    for (const part of sieved.kept) if (!this.push(part)) this.socket.pause();
+    this.#waiting.push(...sieved.kept);
+    if (this.#waiting.length > 0) this.socket.pause();
+    if (this.#turn === undefined && !this.#full) this.#give();
     for (const message of sieved.skipped) {
       this.#onSkipped(message);
       if (message.messageId !== undefined) this.#acknowledge(message.messageId);
     }
+  }
+
+  /** The next piece, in this turn. */
+  #give(): void {
+    const [part] = this.#waiting;
+    if (part === undefined) return this.#next();
+    if (part.length <= mostATurn) this.#waiting.shift();
+    else this.#waiting[0] = part.subarray(mostATurn);
+    if (!this.push(part.subarray(0, mostATurn))) this.#full = true;
+    this.#next();
+  }
+
+  /** Has the next piece come in the next turn; where none waits the socket is read on, unless it has ended. */
+  #next(): void {
+    if (this.#turn !== undefined || this.destroyed) return;
+    if (this.#waiting.length > 0) {
+      if (this.#full) return;
+      this.#turn = setImmediate(() => {
+        this.#turn = undefined;
+        this.#give();
+      });
+    } else if (this.#end === "came") {
+      this.#end = "told";
+      this.push(null);
+    } else if (!this.#blocked && !this.#full) this.socket.resume();
   }
 
   /** By way of this stream: mqtt.js may have written half a packet that still waits here. */
@@ -81,7 +127,7 @@ export class SievedStream extends Duplex {
     this.socket.pause();
     this.once("drain", () => {
       this.#blocked = false;
-      this.socket.resume();
+      this.#next();
     });
   }
 }
