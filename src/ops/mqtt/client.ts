@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Clock } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
+import { shortText } from "../../base/short-text.ts";
 import { dial } from "../../host/net/dial.ts";
 import { brokerPlace } from "../../host/net/host.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
@@ -137,6 +138,14 @@ export function refusal(code: number): string {
   return codes[code] ?? `reason code ${code}`;
 }
 
+/** mqtt.js' own, none of them made of what a broker sent: `Not supported`, `Keepalive timeout`. */
+function ownWords(error: unknown): string {
+  const { message } = error as { message?: unknown };
+  return typeof message === "string" && message !== ""
+    ? `failed: ${shortText(message, 80)}`
+    : "failed";
+}
+
 /**
  * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
  * @param asked of the broker, where a handshake may have failed by it
@@ -146,6 +155,6 @@ export function brokerReason(error: unknown, asked?: TlsTexts): string {
   const code = (error as { code?: unknown }).code;
   if (typeof code === "number") return refusal(code);
   const name = errorCode(error);
-  if (name === undefined) return "failed";
+  if (name === undefined) return ownWords(error);
   return noCommonGroup(error, asked) ?? reasonOfCode(name, "broker");
 }

@@ -83,3 +83,17 @@ test("any other packet that is too long ends the connection, again and again, an
   node.stop();
   await broker.close();
 });
+
+test("what no client understands ends the connection, and the reason says what", async (t) => {
+  for (const [sent, why] of [
+    [[0x00, 0x00], /^failed: Not supported$/],
+    [[0x30, 0x02, 0x00, 0x05], /^failed: Cannot parse topic$/],
+  ] as const) {
+    const { broker, session, node } = await connected(4);
+    broker.raw(Buffer.from(sent));
+    const error = (await session.ended) as Fault;
+    t.regex(String(error.facts.why), why);
+    node.stop();
+    await broker.close();
+  }
+});
