@@ -1,12 +1,13 @@
 /** Every command that a controller takes from its manager, in one table: its arguments and what guards it. */
 import * as v from "valibot";
+import { mostCharacters } from "../../host/config/characters.ts";
 import { type RevocationReason, revocationReasons } from "../../host/tls/issue.ts";
 import type { ArgsOf, CommandTable, OrderOf } from "../../ops/commands/table.ts";
 import { services } from "../model/status.ts";
 
-const id = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
+const id = v.pipe(v.string(), v.minLength(1), mostCharacters(128));
 /** KM ID, or `KM1--KM2`. */
-const component = v.pipe(v.string(), v.minLength(1), v.maxLength(260));
+const component = v.pipe(v.string(), v.minLength(1), mostCharacters(260));
 
 /** PKCS #10 in PEM. */
 const request = v.pipe(v.string(), v.maxLength(4_096));

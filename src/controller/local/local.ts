@@ -2,6 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { isLonger } from "../../base/text-length.ts";
 import { type RevocationReason, revocationReasons } from "../../host/tls/issue.ts";
 import type { EventHistory } from "../../ops/events/event-history.ts";
 import { acknowledgeFor, countIn, mayAct, nameOf } from "../../ops/local/caller.ts";
@@ -352,7 +353,7 @@ function endsIn({ a, b }: Args): readonly [string, string] {
 /** @throws LocalError */
 function idIn(value: unknown, what: string, longest = longestId): string {
   const isText = typeof value === "string" && !/\p{Cc}/u.test(value);
-  if (isText && value.length >= 1 && value.length <= longest) return value;
+  if (isText && value.length >= 1 && !isLonger(value, longest)) return value;
   const said = `${what} is a text of 1 to ${longest} characters, none of them a control character`;
   throw new LocalError("bad_request", said);
 }

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { parseDate } from "../../base/date.ts";
+import { mostCharacters } from "../../host/config/characters.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
 import { nameOf } from "../../ops/manager/topics.ts";
 import type { HeardAlarm, HeardNode } from "../core/world.ts";
@@ -21,8 +22,8 @@ const severities = ["critical", "major", "minor", "warning", "indeterminate"] as
 
 const statusSchema = v.object({ status: v.picklist(["online", "offline"]) });
 const alarmSchema = v.object({
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
-  object: v.pipe(v.string(), v.maxLength(128)),
+  name: v.pipe(v.string(), v.minLength(1), mostCharacters(64)),
+  object: v.pipe(v.string(), mostCharacters(128)),
   severity: v.picklist([...severities, "cleared"]),
   active: v.boolean(),
   raised: v.pipe(v.string(), v.transform(parseDate), v.number(), v.finite()),

@@ -2,12 +2,13 @@
 import * as v from "valibot";
 import * as duration from "../../base/duration.ts";
 import { asciiHost, hostProblem, peerProblem } from "../net/host.ts";
+import { mostCharacters } from "./characters.ts";
 
 /** An ID that both ends of an interface know: of a module, of a KM. */
 export const id = v.pipe(
   v.string(),
   v.minLength(1, "expected 1 to 128 characters"),
-  v.maxLength(128, "expected 1 to 128 characters"),
+  mostCharacters(128, "expected 1 to 128 characters"),
   v.check((one) => !/\p{Cc}/u.test(one), "expected no control characters"),
 );
 
@@ -47,8 +48,9 @@ export const absolute = v.pipe(
   v.check((path) => !path.includes("\0"), "expected a path"),
 );
 
-export function within(least: number, most: number) {
-  const message = `expected a number from ${least} to ${most}`;
+/** @param why goes on with the message */
+export function within(least: number, most: number, why = "") {
+  const message = `expected a number from ${least} to ${most}${why}`;
   return v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message));
 }
 
@@ -62,10 +64,10 @@ export function whole(least: number, most: number) {
   );
 }
 
-/** @param standard what holds where none is given, s */
-export function seconds(least: number, most: number, standard: number) {
+/** @param standard what holds where none is given, s @param why goes on with the message */
+export function seconds(least: number, most: number, standard: number, why = "") {
   return v.pipe(
-    v.optional(within(least, most), standard),
+    v.optional(within(least, most, why), standard),
     v.transform((count) => duration.seconds(count)),
   );
 }

@@ -1,4 +1,5 @@
 /** What the values of a message must be, for what is written and for what was read. */
+import { isLonger } from "../../base/text-length.ts";
 import { badMessage } from "./fault.ts";
 import type { AnyFields, CkMessage, CkMessageOf } from "./messages.ts";
 import { extension as known, limits, success } from "./names.ts";
@@ -100,10 +101,7 @@ const checks: Readonly<Record<FieldKind, (value: unknown, bad: Bad) => void>> = 
 function checkText(value: unknown, most: number, bad: Bad): void {
   if (typeof value !== "string") throw bad("has a member that is no text");
   if (value === "") throw bad("has an empty text");
-  // A code point has two units at most: what is longer is not looked at.
-  if (value.length > 2 * most || [...value].length > most) {
-    throw bad("has a text that is too long", most);
-  }
+  if (isLonger(value, most)) throw bad("has a text that is too long", most);
   if (/\p{Cc}/u.test(value) || !value.isWellFormed())
     throw bad("has a text with control characters");
 }

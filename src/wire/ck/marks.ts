@@ -1,4 +1,5 @@
 /** Single words in `extension` that say more of a message than its Table has room for. All of them are ours. */
+import { isLonger } from "../../base/text-length.ts";
 import type { CkExtension, CkMessage } from "./messages.ts";
 import { extension as known, limits, proactive, type Service, services } from "./names.ts";
 
@@ -54,7 +55,7 @@ export function marksIn({ extension = [] }: CkMessage): CkMarks {
   const withinS = number(known.within, 1, mostOrder.withinS);
   const id = (name: string) => {
     const one = value(name);
-    return typeof one === "string" && one.length > 0 && one.length <= limits.id ? one : undefined;
+    return typeof one === "string" && one.length > 0 && !isLonger(one, limits.id) ? one : undefined;
   };
   const reserved = id(known.reserved);
   const failedAt = id(known.failedAt);

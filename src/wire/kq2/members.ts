@@ -1,6 +1,7 @@
 /** Members of a JSON object of a peer, each checked when it is asked for. Nothing of it is ever quoted. */
 import { parseDate } from "../../base/date.ts";
 import type { Fault } from "../../base/errors.ts";
+import { isLonger } from "../../base/text-length.ts";
 
 export type BadMember = (what: string, field: string, limit?: number) => Fault;
 
@@ -19,7 +20,7 @@ export class Members {
   text(field: string, least: number, most: number): string {
     const value = this.#value(field);
     if (typeof value !== "string") throw this.#bad("has a member that is no text", field);
-    if (value.length > most) throw this.#bad("has a text that is too long", field, most);
+    if (isLonger(value, most)) throw this.#bad("has a text that is too long", field, most);
     if (value.length < least) throw this.#bad("has a text that is too short", field, least);
     if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
       throw this.#bad("has a text with control characters", field);

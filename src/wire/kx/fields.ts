@@ -2,6 +2,7 @@
  * Kinds of fields: each says once how its values are written, read and checked, so that both directions
  * cannot differ. Whatever is read is written again as the same bytes.
  */
+import { isLonger } from "../../base/text-length.ts";
 import type { Reader, Writer } from "./bytes.ts";
 
 export interface Field<T> {
@@ -77,7 +78,7 @@ export function name(most: number, mostBytes: number): Field<string> {
   const plain = text(1, mostBytes);
   const check = (place: Reader | Writer, value: string) => {
     // A character is a code point: as other languages count.
-    if (value.length > most && [...value].length > most) throw place.wrong("is too long", most);
+    if (isLonger(value, most)) throw place.wrong("is too long", most);
     if (/\p{Cc}/u.test(value)) throw place.wrong("has a control character");
     return value;
   };
