@@ -114,3 +114,14 @@ with = ["other"]
   t.like(policy.classes[0], { weight: 2, hours: [{ from: 540, until: 1_260, days: [1] }] });
   t.deepEqual(policy.access.applications, [{ id: "app", km: "km-alice", peers: ["other"] }]);
 });
+
+test("a link is not to be unknown between two reports of its key managers: that is said with the reason", (t) => {
+  const silent = (s: number) =>
+    `${example.replace(/^\[routing\][^[]*/m, "")}\n[routing]\nsilent_s = ${s}\n`;
+  const refused = t.throws(() => parseControllerConfig(silent(9.9), "c.toml"));
+  t.regex(
+    refused.message,
+    /routing\.silent_s.*expected a number from 10 to 3600: key managers report every 5 s/,
+  );
+  t.is(parseControllerConfig(silent(10), "c.toml").policy.rules.silentMs, 10_000);
+});
