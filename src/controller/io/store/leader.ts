@@ -2,7 +2,7 @@
  * Who leads of several controllers with one database. This one asks for the lock until it has it. One that leads and
  * loses the database goes on, since no order of two controllers can do harm, until it hears that another has the lock.
  */
-import { type Clock, every, type Timer } from "../../../base/clock.ts";
+import { type Clock, every, type Timer, within } from "../../../base/clock.ts";
 import { describe, Fault } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { LogLimit } from "../../../base/log-limit.ts";
@@ -44,6 +44,8 @@ export type OnRole = (
 /** How often the lock is asked for, and the database whether it is there, ms. */
 const lookMs = 1_000;
 const pastChanges = 200;
+/** What is under way at the end is waited for so long, ms. */
+const goodbyeMs = 1_000;
 /** The server has given up a connection by then: see `postgres.ts`. */
 const mostSilent = 2;
 
@@ -96,13 +98,17 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     return this.#there.accounts(after, count);
   }
 
-  /** Gives the lock to the next. Never rejects. */
+  /** Gives the lock to the next; what is being read, or opened, is given up. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
-    await this.#looking;
-    await this.#engine?.close();
+    const engine = this.#engine;
     this.#engine = undefined;
+    // Millions of records take longer to be read than a stop has: without its connection the reading ends.
+    await engine?.close();
+    if (this.#looking === undefined) return;
+    const late = () => new Fault("stopped", "the database is still being opened");
+    await within(this.#parts.clock, goodbyeMs, this.#looking, late).catch(() => {});
   }
 
   /** @throws Fault `db.open` */
@@ -114,6 +120,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   #look(): void {
     this.#looking ??= this.#lookNow()
       .catch((error: unknown) => {
+        // What was given up by the end of the program is no trouble of the database.
+        if (this.#isClosed) return;
         // A defect in what is done with what was read must not end a controller: it is asked again.
         const isDefect = !(error instanceof Fault);
         const why = `${isDefect ? "internal error: " : ""}${describe(error)}${isDefect ? placeOf(error) : ""}`;

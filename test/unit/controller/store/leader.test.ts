@@ -10,20 +10,27 @@ function bench() {
   const clock = new ManualClock();
   const database = { holder: undefined as object | undefined, term: 0, saved: nothingSaved() };
   const troubles: (string | undefined)[] = [];
-  const controller = () => {
+  /** @param isOpening its database is being opened for ever */
+  const controller = (isOpening = false) => {
     const state = {
       unreadable: false,
       silent: false,
       uncounted: false,
       broken: false,
       reachable: true,
+      /** What is read takes until the connection ends. */
+      slow: false,
       end: () => {},
     };
     const told: [string, Saved][] = [];
     const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
       if (!state.reachable) throw new Fault("db.open", "away");
+      if (isOpening) await new Promise(() => {});
       const me = {};
+      const ended = Promise.withResolvers<never>();
+      ended.promise.catch(() => {});
       state.end = () => {
+        ended.reject(new Fault("db.io", "the connection is over"));
         if (database.holder === me) database.holder = undefined;
         onEnd("cut");
       };
@@ -42,6 +49,7 @@ function bench() {
           if (state.silent) throw new Fault("db.io", "no answer");
         },
         load: async () => {
+          if (state.slow) return ended.promise;
           if (state.unreadable) throw new Fault("db.io", "unreadable");
           return database.saved;
         },
@@ -169,4 +177,36 @@ test("a connection that answers no more is given up, and who lost the lock by it
   one.state.silent = false;
   for (let i = 0; i < 3; i++) await second();
   t.deepEqual([one.told.at(-1)?.[0], two.told.at(-1)?.[0]], ["standby", "active"]);
+});
+
+test("one that is stopped while it reads what was kept stops at once, and leaves the lock to another", async (t) => {
+  const { database, controller, second, troubles } = bench();
+  const one = controller();
+  one.state.slow = true;
+  await settle();
+  t.not(database.holder, undefined);
+  let isClosed = false;
+  const closing = one.leader.close().then(() => {
+    isClosed = true;
+  });
+  await settle();
+  t.true(isClosed, "without any time");
+  await closing;
+  t.deepEqual([database.holder, one.told], [undefined, []]);
+  t.deepEqual(troubles, [], "nothing is wrong with the database");
+  const two = controller();
+  await second();
+  t.is(two.told[0]?.[0], "active");
+});
+
+test("one that is stopped while its database is being opened does not wait for that", async (t) => {
+  const { controller, second } = bench();
+  const one = controller(true);
+  await settle();
+  let isClosed = false;
+  void one.leader.close().then(() => {
+    isClosed = true;
+  });
+  await second();
+  t.true(isClosed);
 });
