@@ -36,7 +36,7 @@ export interface ControllerOfLocal {
   readonly status: () => ControllerStatus;
   readonly metrics: () => readonly Family[];
   /** @param since ms since 1970 UTC @param after `next` of the page before; empty: the first @throws Fault `db.*` */
-  readonly accounts: (since: number, after: string) => Promise<AccountsPage>;
+  readonly accounts: (since: number, after: string, count?: number) => Promise<AccountsPage>;
   /** The newest first, also of before the start. @throws Fault `db.*` */
   readonly changes: (count: number) => Promise<readonly ChangeStatus[]>;
   /** @returns why not; undefined if it was acknowledged */
@@ -107,6 +107,8 @@ export type AskedTables = ShownTables & CertificateTables & ConfigFile;
 
 type Args = LocalRequest["args"];
 
+/** Accounts of an answer without pages: some 3 MB. */
+const mostAccounts = 10_000;
 const longestId = 128;
 /** `KM1--KM2` */
 const longestName = 2 * longestId + 2;
@@ -228,7 +230,7 @@ class ControllerApi {
   async #accounts({ since, after }: Args): Promise<object> {
     const from = timeIn(since);
     if (typeof after === "string") return this.#open.accounts(from, after);
-    const { accounts, next } = await this.#open.accounts(from, "");
+    const { accounts, next } = await this.#open.accounts(from, "", mostAccounts);
     if (next === undefined) return accounts;
     const text = "more accounts than one answer holds: ask from a later time on, or for pages";
     throw new LocalError("refused", text);

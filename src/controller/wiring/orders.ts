@@ -19,8 +19,8 @@ export interface OrderParts {
   readonly recheck: () => void;
 }
 
-/** Records of one answer: some 3 MB. */
-const accountsOfPage = 10_000;
+/** Records of one page, some 200 kB: of many who read at once all have one, and none is refused in the middle. */
+const accountsOfPage = 500;
 /** From then on (2001) the start of a period has 13 digits: as texts they are in order, ms since 1970 UTC. */
 const firstSorted = 1_000_000_000_000;
 
@@ -121,15 +121,15 @@ export class Orders {
 
   /**
    * A page of what was used, the oldest first; what was counted up to now is kept before the first.
-   * @param since ms since 1970 UTC @param after as the page before said; empty: the first
+   * @param since ms since 1970 UTC @param after as the page before said; empty: the first @param count of a page
    * @throws Fault `db.*`
    */
-  async accounts(since: number, after: string): Promise<AccountsPage> {
+  async accounts(since: number, after: string, count = accountsOfPage): Promise<AccountsPage> {
     const core = this.#parts.core();
     if (after === "" && core.role === "active") core.flush();
     const first = after === "" && since >= firstSorted ? `${Math.floor(since)}` : after;
-    const page = await this.#parts.accounts(first, accountsOfPage);
-    const next = page.length < accountsOfPage ? undefined : page.at(-1)?.id;
+    const page = await this.#parts.accounts(first, count);
+    const next = page.length < count ? undefined : page.at(-1)?.id;
     const accounts = page.map(({ account }) => account).filter(({ from }) => from >= since);
     return { accounts, ...(next !== undefined && { next }) };
   }

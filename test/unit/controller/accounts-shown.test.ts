@@ -1,10 +1,17 @@
 /** Accounts on their way to people and programs: page after page. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLog } from "../../../src/base/log.ts";
 import type { Account } from "../../../src/controller/accounting/accounts.ts";
 import { showAccounts } from "../../../src/controller/cli/accounts.ts";
 import type { Controller } from "../../../src/controller/core/controller.ts";
 import type { AccountsPage } from "../../../src/controller/local/local.ts";
 import { Orders } from "../../../src/controller/wiring/orders.ts";
+import { ask } from "../../../src/ops/cli/client.ts";
+import { LocalServer } from "../../../src/ops/local/server.ts";
 
 const hour = 3_600_000;
 const noon = Date.UTC(2026, 0, 31, 12);
@@ -42,7 +49,7 @@ function bench(count: number) {
     await showAccounts(since, json, from, terminal);
     return lines.join("");
   };
-  return { shown, flushed: () => flushed };
+  return { shown, orders, flushed: () => flushed };
 }
 type Ask = (args: object) => Promise<AccountsPage | readonly Account[]>;
 
@@ -69,4 +76,41 @@ test("a controller of before, which knows no pages, is understood", async (t) =>
   const { shown } = bench(0);
   const all = [record(1), record(2)];
   t.deepEqual(JSON.parse(await shown(0, true, async () => all)), all);
+});
+
+test("several who read all accounts at once are all told them", async (t) => {
+  const { orders } = bench(25_000);
+  const folder = mkdtempSync(join(tmpdir(), "qkd-accounts-"));
+  const path = join(folder, "control");
+  const server = new LocalServer({
+    path,
+    act: "owner",
+    read: "owner",
+    answer: async ({ args: { since, after } }) => ({
+      data: await orders.accounts(Number(since), `${after}`),
+    }),
+    clock: systemClock,
+    log: silentLog,
+  });
+  await server.listen();
+  t.teardown(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const read = async () => {
+    const parts: string[] = [];
+    const terminal = {
+      say: () => {},
+      pass: (text: string) => void parts.push(text),
+      written: async () => {},
+    };
+    const from: Ask = (args) => ask([path], "accounting", args as Record<string, string>);
+    await showAccounts(0, true, from, terminal);
+    return (JSON.parse(parts.join("")) as Account[]).length;
+  };
+  const all = await Promise.all(Array.from({ length: 6 }, read));
+  t.deepEqual(
+    all,
+    Array.from({ length: 6 }, () => 25_000),
+  );
 });
