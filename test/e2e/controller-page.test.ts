@@ -288,7 +288,11 @@ testWith(browserProgram, "a pair that is not sent by itself is found", async (t,
   const many = Array.from({ length: 300 }, (_, i) =>
     pair([`km-x${i}`, "km-y"], { demand: 500 + i }),
   );
-  const rare = pair(["km-alice", "km-bob", "km-carol"], { demand: 0, sessions: 0 });
+  const rare = pair(["km-alice", "km-bob", "km-carol"], {
+    demand: 0,
+    sessions: 0,
+    ordered_bits: 35_000,
+  });
   await looking(t, program, { ...network, pairs: [...many, rare] }, async ({ page }) => {
     await page.click(`[data-list="pairs"]`);
     const more = "101 more: search for them.";
@@ -299,6 +303,8 @@ testWith(browserProgram, "a pair that is not sent by itself is found", async (t,
     await page.click(`#list [data-id="km-alice--km-carol"]`);
     const route = "link km-alice--km-bob,link km-bob--km-carol";
     await eventually("its route", () => page.evaluate(routeOnMap), { is: route });
+    const ordered = /Ordered, not begun\s*35\.0 kbit/;
+    await eventually("what is ordered of it", () => page.text("#route"), { matches: ordered });
   });
 });
 

@@ -280,6 +280,7 @@ function routeDetails({ nodes, sessions, t }, pair) {
       ["Demand", bitRate(pair.demand)],
       ["Stock", pair.stock_bits === undefined ? undefined : bits(pair.stock_bits)],
       ["Relays ordered", `${count(pair.relays)}, ${count(pair.failed)} failed`],
+      ["Ordered, not begun", pair.ordered_bits > 0 ? bits(pair.ordered_bits) : undefined],
       ["Class of service", pair.class],
       ["Open sessions", count(pair.sessions)],
     ]),
