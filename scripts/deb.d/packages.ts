@@ -1,5 +1,5 @@
 /** Makes Debian packages: the production build of each architecture, and what is beside it. */
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { softwareVersion } from "../../src/base/version.ts";
 import { root } from "../image.d/board.ts";
@@ -40,12 +40,19 @@ export async function makePackages(
         seconds,
         host: build,
       });
-      await run("dpkg-deb", ["--root-owner-group", "-Zxz", "-z1", "--build", tree, file]);
+      await packTree(tree, file);
     });
     made.push(file);
   }
   await rm(work, { recursive: true });
   return made;
+}
+
+/** Packs it beside the tree, and gives it its name once it is whole: one that was cut short is taken for no package. */
+export async function packTree(tree: string, file: string): Promise<void> {
+  const unfinished = `${tree}.deb`;
+  await run("dpkg-deb", ["--root-owner-group", "-Zxz", "-z1", "--build", tree, unfinished]);
+  await rename(unfinished, file);
 }
 
 /** A build for an architecture that is not this machine's. */

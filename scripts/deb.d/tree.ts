@@ -104,13 +104,17 @@ function packed(text: string): Buffer {
   return made;
 }
 
-function control({ version, architecture, maintainer }: PackageOptions, kib: number): string {
+/** The control file. @param kib size of what is installed, KiB */
+export function control(
+  { version, architecture, maintainer }: PackageOptions,
+  kib: number,
+): string {
   return `Package: qkd-node
 Version: ${version}
 Architecture: ${architecture}
 Maintainer: ${maintainer}
 Installed-Size: ${kib}
-Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8), libudev1, libusb-1.0-0, systemd (>= 247)
+Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8), libudev1, libusb-1.0-0, systemd (>= 251)
 Recommends: chrony | time-daemon
 Suggests: mosquitto
 Section: net
