@@ -8,6 +8,7 @@ import {
   createAuthority,
   loadAuthority,
 } from "../../test/emulator/certificates.ts";
+import { dateOf } from "../site.d/authority.ts";
 import { placeFile, placeNewFile, readNamed, staged, stageFile } from "../site.d/put.ts";
 import { Refusal } from "../site.d/refusal.ts";
 import { guardOutput } from "../tool.ts";
@@ -21,13 +22,24 @@ const complain = (text: string) => process.stderr.write(`certificates: ${text}\n
 
 class FolderError extends Error {}
 
-/** The authority of the folder; a new one if there is none. */
-async function authorityOf(options: Options): Promise<Authority> {
+const day = 86_400_000;
+
+/** The authority of the folder, a new one if there is none; how long it can make certificates for, at most as asked. */
+async function authorityOf(
+  options: Options,
+): Promise<{ readonly authority: Authority; readonly days: number }> {
   const { folder, days } = options;
   const [cert, key] = [join(folder, "ca.crt"), join(folder, "ca.key")];
   if (existsSync(cert) && existsSync(key)) {
     try {
-      return await loadAuthority(readFileSync(cert, "utf8"), readFileSync(key, "utf8"));
+      const { validToDate } = new X509Certificate(readNamed(cert));
+      const left = Math.floor((validToDate.getTime() - Date.now()) / day);
+      if (left < 1) {
+        const end = left < 0 ? "ended" : "ends";
+        throw new Error(`ca.crt ${end} on ${dateOf(validToDate)}; without both another CA is made`);
+      }
+      const made = await loadAuthority(readFileSync(cert, "utf8"), readFileSync(key, "utf8"));
+      return { authority: made, days: Math.min(days, left) };
     } catch (error) {
       const why = error instanceof Error ? error.message : describe(error);
       throw new FolderError(`${cert} and ${key} cannot be used: ${why}`);
@@ -46,7 +58,7 @@ async function authorityOf(options: Options): Promise<Authority> {
   stageFile(key, await made.exportKey(), 0o600);
   placeNewFile(key);
   placeNewFile(cert);
-  return made;
+  return { authority: made, days };
 }
 
 /** Whether a certificate is that of a key. */
@@ -81,10 +93,12 @@ async function issue(
 }
 
 function explain(options: Options, folder: string, outcome: ReadonlyMap<string, string>): void {
-  const { kms, nodes, days } = options;
+  const { kms, nodes } = options;
   say(`${folder}: CA in ca.crt; its key, ca.key, is for making more`);
   for (const { name, dns, ip } of [...kms, ...nodes]) {
-    say(`  ${outcome.get(name)}  ${name}.crt, ${name}.key: ${[...dns, ...ip].join(", ")}`);
+    const until = dateOf(new X509Certificate(readNamed(join(folder, `${name}.crt`))).validToDate);
+    const names = [...dns, ...ip].join(", ");
+    say(`  ${outcome.get(name)}  ${name}.crt, ${name}.key: ${names}; until ${until}`);
   }
   const [km, node] = [kms[0], nodes[0]];
   if (km !== undefined) {
@@ -97,16 +111,19 @@ function explain(options: Options, folder: string, outcome: ReadonlyMap<string, 
       `  ca = ${q("ca.crt")}\n  cert = ${q(`${node.name}.crt`)}\n  key = ${q(`${node.name}.key`)}`,
     );
   }
-  say(`Good for ${days} days; again with --renew.`);
+  say("All of them anew: --renew.");
 }
 
 async function run(options: Options): Promise<void> {
   const folder = resolve(options.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const authority = await authorityOf(options);
+  const { authority, days } = await authorityOf(options);
   const outcome = new Map<string, "made" | "kept">();
   for (const one of [...options.kms, ...options.nodes]) {
-    outcome.set(one.name, await issue(authority, options, one));
+    outcome.set(one.name, await issue(authority, { ...options, days }, one));
+  }
+  if (days < options.days) {
+    complain(`good for ${days} days and not ${options.days}: the CA in ${folder} ends then`);
   }
   if (!options.json) return explain(options, folder, outcome);
   const files = (name: string) => ({

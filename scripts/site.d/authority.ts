@@ -66,8 +66,27 @@ function issuerOf(cert: Buffer, secret: Buffer): Issuer | undefined {
 function openAuthority(folder: string): Issuer & { readonly cert: string } {
   const [cert, secret] = ["ca.crt", "ca.key"].map((name) => readNamed(join(folder, name)));
   const issuer = issuerOf(cert as Buffer, secret as Buffer);
-  if (issuer !== undefined) return { ...issuer, cert: String(cert) };
-  throw new Refusal(`${folder}: ca.crt and ca.key do not belong together`);
+  if (issuer === undefined) {
+    throw new Refusal(`${folder}: ca.crt and ca.key do not belong together`);
+  }
+  const end = issuer.certificate.validToDate;
+  if (end.getTime() <= Date.now()) {
+    throw new Refusal(
+      `${join(folder, "ca.crt")} ended on ${dateOf(end)}: nothing that it signs is believed any more`,
+    );
+  }
+  return { ...issuer, cert: String(cert) };
+}
+
+/** Day of UTC. */
+export const dateOf = (date: Date) => date.toISOString().slice(0, 10);
+
+/** Until when a certificate is good, and why not longer. */
+function untilText(authority: Issuer, { days }: Certifying): string {
+  const end = authority.certificate.validToDate;
+  const isCut = end.getTime() < Date.now() + days * day;
+  const until = isCut ? end : new Date(Date.now() + days * day);
+  return `until ${dateOf(until)}${isCut ? `, when the authority ends, and not for ${days} days` : ""}`;
 }
 
 export interface Certifying {
@@ -97,7 +116,7 @@ export async function certifyStick(stick: string, how: Certifying): Promise<stri
     if (`${id}.csr` !== name) throw new Refusal(`${name} is the request of ${id}`);
     if (certificates.has(to)) throw new Refusal(`${stick} has the requests of two machines`);
     certificates.set(to, cert);
-    said.push(`site/${to}: ${[id, ...more].join(", ")}`);
+    said.push(`site/${to}: ${[id, ...more].join(", ")}, ${untilText(authority, how)}`);
   }
   const site = join(stick, "site");
   await mkdir(site, { recursive: true });
@@ -113,7 +132,7 @@ export async function certifyRequest(file: string, how: Certifying): Promise<str
   const to = file.replace(/\.csr$/, ".crt");
   stageFile(to, cert);
   placeNewFile(to);
-  return `${to}: ${[id, ...how.names].join(", ")}\n`;
+  return `${to}: ${[id, ...how.names].join(", ")}, ${untilText(authority, how)}\n`;
 }
 
 function certify(
