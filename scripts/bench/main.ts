@@ -56,9 +56,9 @@ const usage = `npm run bench -- [options]: how fast, beside a bare baseline in t
   ${names.join("\n  ")}
 
 Exit codes: 0 all that ought to be reached was, 1 something was not or has no
-figure, 64 wrong command line. Figures of a machine with other work to do are
-worth little: the CPU time of each key and the ratio to the baseline are worth
-most.
+figure, 64 wrong command line, 74 the output cannot be written. Figures of a
+machine with other work to do are worth little: the CPU time of each key and the
+ratio to the baseline are worth most.
 `;
 
 function digits(value: number): string {

@@ -12,7 +12,8 @@ const usage = `scripts/contract [--check]: the contract with managers, in contra
 
 Writes AsyncAPI 3, JSON Schemas and the page of topics from the code's own
 tables. --check writes nothing, and says whether they are up to date.
-Exit codes: 0, 1 something is out of date, 64 wrong command line.
+Exit codes: 0, 1 something is out of date, 64 wrong command line, 74 the output
+cannot be written.
 `;
 
 const folder = fileURLToPath(new URL("../../contract/", import.meta.url));

@@ -20,7 +20,8 @@ const usage = `scripts/deb [options]: Debian packages of the programs, with thei
   --help
 
 What is made is the same, bit by bit, for the same sources and Node.js.
-Exit codes: 0, 1 with a reason, 64 wrong command line.
+Exit codes: 0, 1 with a reason, 64 wrong command line, 74 the output cannot be
+written.
 `;
 
 const options = {

@@ -77,7 +77,8 @@ nothing behind.
 
 Recordings: test/fixtures/qcrypto/*; that of 12.5 % QBER has no key in it.
 Exit codes: 0 done, 1 keys differ or did not arrive, or something cannot be
-started or written, 64 wrong command line or file of --network.
+started or written, 64 wrong command line or file of --network, 74 this help
+cannot be written.
 `;
 
 /** Bits of a block, as the emulator takes them; a module has no longer ones. */

@@ -51,7 +51,7 @@ an alarm takes to a manager, memory, bytes.
   --help
 
 Exit codes: 0 all online, no alarm lost, 99 % of the steady phase's within 1 s;
-1 not so, 64 wrong command line, 69 no broker.
+1 not so, 64 wrong command line, 69 no broker, 74 the output cannot be written.
 `;
 
 function number(text: string | undefined, standard: number, least: number, name: string): number {

@@ -54,7 +54,8 @@ Lock:
 QKD_IMAGE_MIRROR and QKD_IMAGE_MIRROR_SECURITY name other Debian mirrors than
 this machine's own. Downloads are kept in ~/.cache/qkd-image. Neither root nor
 an emulator is needed to build.
-Exit codes: 0, 1 with a reason, 64 wrong command line.
+Exit codes: 0, 1 with a reason, 64 wrong command line, 74 the output cannot be
+written.
 `;
 
 const options = {

@@ -29,7 +29,7 @@ command, sends it, and waits for its result.
   --help            print this
 
 Exit codes: 0 ok, 1 it was not done, 64 wrong command line, 66 a file cannot be
-used, 69 no broker or no answer.
+used, 69 no broker or no answer, 74 the output cannot be written.
 
 Example:
   scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice \\

@@ -37,7 +37,7 @@ const usage = `scripts/release COMMAND [options]: a release, in one folder (boar
   --help
 
 What is signed is SHA256SUMS, which has all other files. Exit codes: 0, 1 with a
-reason, 64 wrong command line.
+reason, 64 wrong command line, 74 the output cannot be written.
 `;
 
 const options = {

@@ -60,7 +60,8 @@ const usage = `scripts/site COMMAND: configurations of a site's machines (board/
     --keys FILE         by these keys, one a line, as in site-keys
 
 In turn for a first key: ca, once; certify, draft, sign for each machine.
-Exit codes: 0, 1 with a reason, 64 wrong command line.
+Exit codes: 0, 1 with a reason, 64 wrong command line, 74 the output cannot be
+written.
 `;
 
 const options = {

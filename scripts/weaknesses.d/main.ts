@@ -23,7 +23,8 @@ const usage = `scripts/weaknesses BILL…: known weaknesses in parts that are no
 Names and versions of public packages leave this machine, and nothing else.
 Exit codes: 0 none that was not judged, 1 there are, 64 wrong command line, or
 a file that is no bill or list of judged ones, 69 a list cannot be asked: what
-the other one says is told nevertheless, and is not all.
+the other one says is told nevertheless, and is not all, 74 the output cannot be
+written.
 `;
 
 const options = {

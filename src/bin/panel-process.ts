@@ -38,7 +38,8 @@ waits for it.
   --no-timestamps  where journald stamps lines itself
   --version        print the version
 
-Exit codes: 0 ok, 64 wrong command line, 70 internal error.
+Exit codes: 0 ok, 64 wrong command line, 70 internal error, 74 the output cannot
+be written.
 
 Example:
   qkd-panel --device /dev/hidraw0 --socket /run/qkd-node/panel.sock

@@ -42,7 +42,8 @@ const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
 
 stage, switch, keep, revert, ports: --home DIR --network DIR --gid N
   --help
-Exit codes: 0 yes, 1 no and why, 64 wrong command line, 70 internal error.
+Exit codes: 0 yes, 1 no and why, 64 wrong command line, 70 internal error, 74
+the output cannot be written.
 `;
 
 const text = { type: "string" } as const;

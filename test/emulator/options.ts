@@ -54,7 +54,8 @@ background of a terminal: on the latter alone, or with send):
 ${commandHelp().join("\n")}
 
 Ctrl-C ends it and removes what it made. Exit codes: 0, 64 wrong command line,
-65 recording or scenario is not good, 69 no PTY, or no emulator to send to.
+65 recording or scenario is not good, 69 no PTY, or no emulator to send to, 74
+the output cannot be written.
 `;
 
 export interface Options {

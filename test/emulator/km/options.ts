@@ -39,6 +39,9 @@ ${wrapped(Object.keys(misbehaviours))}
   --count N         stop once N different keys are there
   --json            print JSON, one object a line
   --help            print this
+
+Exit codes: 0, 64 wrong command line, 66 a file cannot be used, 69 it cannot
+listen, 74 the output cannot be written.
 `;
 
 /** Paths of PEM files. */

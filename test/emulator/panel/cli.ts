@@ -29,7 +29,7 @@ Words:
 ${help}
 
 Exit codes: 0 ok, 64 wrong command line, 69 there is no /dev/uhid, or it may not
-be used.
+be used, 74 the output cannot be written.
 `;
 
 function fail(message: string, code: number): never {

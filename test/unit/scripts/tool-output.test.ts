@@ -14,6 +14,10 @@ const tools: Readonly<Record<string, readonly string[]>> = {
   "lint-imports": ["scripts/lint-imports.ts", "--help"],
   release: ["scripts/release.d/main.ts", "--help"],
   "conform:km": ["scripts/conform/km.ts", "--list"],
+  site: ["scripts/site.d/main.ts", "--help"],
+  image: ["scripts/image.d/main.ts", "--help"],
+  deb: ["scripts/deb.d/main.ts", "--help"],
+  bench: ["scripts/bench/main.ts", "--help"],
   emulator: ["test/emulator/cli.ts", "--help"],
   km: ["test/emulator/km/cli.ts", "--help"],
   "panel-emulator": ["test/emulator/panel/cli.ts", "--help"],
@@ -33,6 +37,10 @@ for (const [name, [file = "", ...args]] of Object.entries(tools)) {
     });
     t.is(status, 74, stderr);
     t.is(stderr, `${name}: the output cannot be written: ENOSPC: no space left on device, write\n`);
+    const help = spawnSync(process.execPath, [join(root, file), "--help"], { encoding: "utf8" });
+    // The lint is for who works here, and has no codes of its own.
+    const told = /exit codes:[\s\S]*\b74\s+(?:the|can)/i;
+    if (name !== "lint-imports") t.regex(help.stdout, told);
   });
 }
 
