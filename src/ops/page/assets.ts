@@ -44,6 +44,7 @@ const style = "text/css; charset=utf-8";
 /** Scripts that all pages have. */
 const scripts = [
   "alarms",
+  "aloud",
   "condition",
   "dom",
   "facts",

@@ -1,15 +1,14 @@
 // Alarms of nodes and links, the worst first; new ones are said aloud.
+import { sayAloud } from "./aloud.js";
 import { byId, keepList, make, say } from "./dom.js";
 import { severities } from "./filter.js";
-import { capital, counted, words } from "./format.js";
+import { capital, words } from "./format.js";
 import { between, byKm } from "./names.js";
 import { moment } from "./time.js";
 
 /** @typedef {import("./state.js").State} State */
 
 const mostShown = 200;
-/** Of so many at once only their number is said. */
-const mostSaid = 3;
 /** @type {Set<string> | undefined} */
 let said;
 
@@ -71,10 +70,7 @@ export function showTold(state) {
 function announce(list) {
   const fresh = said === undefined ? [] : list.filter((told) => !said?.has(keyOf(told)));
   said = new Set(list.map(keyOf));
-  if (fresh.length === 0) return;
-  const texts =
-    fresh.length > mostSaid
-      ? [counted(fresh.length, "new alarm")]
-      : fresh.map(({ severity, where, name }) => `Alarm, ${severity}, ${where}: ${words(name)}`);
-  byId("announce").replaceChildren(texts.join(". "));
+  sayAloud(
+    fresh.map(({ severity, where, name }) => ({ severity, text: `${where}: ${words(name)}` })),
+  );
 }

@@ -1,4 +1,5 @@
 // Raised alarms: what they mean, what to do, what to type. New ones are said aloud.
+import { sayAloud } from "./aloud.js";
 import { byId, fill, keepList, make, mark, say } from "./dom.js";
 import { capital, count, duration } from "./format.js";
 import { moment, stamp, zoneOf } from "./time.js";
@@ -93,9 +94,7 @@ export function showAlarms(alarms, now, commandsFor, where, others = []) {
     (element, alarm) => update(element, alarm, now, commandsFor(alarm), where),
   );
   const raised = new Set(alarms.map(({ alarm, severity }) => `${alarm} ${severity}`));
-  for (const { alarm, severity, object, text } of alarms) {
-    if (told.has(`${alarm} ${severity}`)) continue;
-    byId("announce").replaceChildren(`Alarm, ${severity}, ${object}: ${text}`);
-  }
+  const fresh = alarms.filter(({ alarm, severity }) => !told.has(`${alarm} ${severity}`));
+  sayAloud(fresh.map(({ severity, object, text }) => ({ severity, text: `${object}: ${text}` })));
   told = raised;
 }
