@@ -9,7 +9,7 @@
 
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Duration } from "../../base/duration.ts";
-import { describe, Fault } from "../../base/errors.ts";
+import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { AlarmRecord, Transition } from "../alarms/alarm.ts";
 import type { AlarmKind } from "../alarms/alarm-kind.ts";
@@ -182,7 +182,8 @@ export abstract class ManagerLink {
     const { boot, outbox } = this.#options;
     this.#sequence++;
     const id = boot * sequences + this.#sequence;
-    const payload = this.#encode(payloads.event(this.#identity.id, boot, event, this.#sequence));
+    const { id: who, names } = this.#identity;
+    const payload = this.#encode(names.event, payloads.event(who, boot, event, this.#sequence));
     if (payload !== undefined) outbox.push(id, payload, event.routine !== true);
     this.#pump();
     return id;
@@ -296,8 +297,8 @@ export abstract class ManagerLink {
   #report(): void {
     const session = this.#session;
     this.report((message) => {
-      const payload = message?.payload && session && this.#encode(message.payload);
       const { topic = "", kind = topics.event } = message ?? {};
+      const payload = message?.payload && session && this.#encode(topic, message.payload);
       const isSent = payload !== undefined && session?.offer({ topic, payload, kind }) === true;
       if (!isSent) this.#droppedTelemetry++;
     }, session !== undefined);
@@ -310,7 +311,7 @@ export abstract class ManagerLink {
     if (!topic.startsWith(prefix)) return this.#options.listens?.onMessage(topic, payload, retain);
     const command = topic.slice(prefix.length);
     this.#commands?.submit({ command, payload, retained: retain }, (result) => {
-      const bytes = this.#encode(result);
+      const bytes = this.#encode(names.result(command), result);
       const most = "status" in result && result.status === "refused" ? mostRefusals : mostResults;
       if (bytes === undefined || this.#results.length >= most) return;
       const to = responseTopic(asked, this.#options.base) ?? names.result(command);
@@ -325,7 +326,7 @@ export abstract class ManagerLink {
   }
 
   #retain({ topic, kind, payload, whenTaken }: Message): void {
-    const bytes = payload === undefined ? nothing : this.#encode(payload);
+    const bytes = payload === undefined ? nothing : this.#encode(topic, payload);
     if (bytes === undefined) return;
     this.#retained.set({ topic, kind, payload: bytes, ...(whenTaken && { whenTaken }) });
   }
@@ -385,12 +386,12 @@ export abstract class ManagerLink {
     });
   }
 
-  #encode(message: object): Buffer | undefined {
+  #encode(topic: string, message: object): Buffer | undefined {
     try {
       return payloads.encode(message);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#options.log.warn(describe(error));
+      this.#options.log.warn(error.message, { topic, ...error.facts });
       return undefined;
     }
   }
