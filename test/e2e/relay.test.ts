@@ -150,6 +150,9 @@ test.serial("a key for which there is no pool is relayed when it is asked for", 
   t.regex(km("status").stdout, /^c +case-2 .* 0$/m);
   t.not(km("relay", "--link", "b", "--bits", "65536").status, 0);
   t.is(km("relay", "--link", "c", "--bits", "many").status, 64);
+  const tooMuch = km("relay", "--link", "c", "--bits", "16777216");
+  t.not(tooMuch.status, 0);
+  t.regex(tooMuch.stderr, /link\.c\.relay\.high_bits is 16777216: .* room for \d+ bits/);
 });
 
 testWhole.serial(

@@ -32,8 +32,8 @@ export interface RecordsOfLocal {
 export interface KmOfLocal {
   readonly status: () => KmStatus;
   readonly records: RecordsOfLocal;
-  /** Relays so many bits more for a link. @returns whether keys are relayed there */
-  readonly relay: (link: string, bits: number, by: string) => boolean;
+  /** Relays so many bits more for a link. @returns why it does not; undefined: it does */
+  readonly relay: (link: string, bits: number, by: string) => string | undefined;
   /** Gives the store another master key. @throws Fault: nothing was done; LocalError: what else is to be known */
   readonly rekey: (by: string) => Promise<Rekeyed>;
   /** @returns why not; undefined if it was acknowledged */
@@ -235,9 +235,8 @@ class KmApi {
       throw new LocalError("bad_request", `bits is a whole number from 1 to ${mostOrderedBits}`);
     }
     return this.#act(args, caller, async (by) => {
-      if (!this.#open.relay(link, bits, by)) {
-        throw new LocalError("refused", "nothing is relayed for a link of this name from here");
-      }
+      const why = this.#open.relay(link, bits, by);
+      if (why !== undefined) throw new LocalError("refused", why);
       return { ordered_bits: bits };
     });
   }

@@ -114,10 +114,17 @@ export class RelayPair {
     return this.#parts.far.ready;
   }
 
-  /** An operator wants so much more. @param bytes */
-  order(bytes: number): void {
+  /** An operator wants so much more. @param bytes @returns false: there is less room, and nothing is ordered */
+  order(bytes: number): boolean {
+    if (bytes > this.room) return false;
     this.#ordered += bytes;
     this.#notBefore = 0;
+    return true;
+  }
+
+  /** Bytes that may be ordered: up to the most that there is to be, beside all that comes or was ordered before. */
+  get room(): number {
+    return Math.max(0, this.#room - this.#ordered);
   }
 
   /** Stock under this is little, where the policy says so: bytes. */
@@ -148,7 +155,8 @@ export class RelayPair {
     // What fails at once, as with a first KM that is away, is not tried again in this turn.
     while (this.#filling < mostFilling && now() >= this.#notBefore) {
       const isOrder = this.#ordered > 0;
-      const wanted = isOrder ? this.#ordered : this.#due;
+      // What applications had relayed meanwhile has taken its room, perhaps.
+      const wanted = isOrder ? Math.min(this.#ordered, this.#room) : this.#due;
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
       const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < batch;
       if (wanted <= 0 || isSmall) return;

@@ -184,13 +184,19 @@ export class Relays {
     );
   }
 
-  /** An operator wants so many bits more on a link. @returns false if nothing is relayed there */
-  order(link: string, bits: number, by: string): boolean {
+  /** An operator wants so many bits more on a link. @returns why nothing is ordered; undefined: it is */
+  order(link: string, bits: number, by: string): string | undefined {
     const pair = this.#pairs.get(link);
-    if (pair === undefined || !pair.begins) return false;
+    if (pair === undefined || !pair.begins) {
+      return "nothing is relayed for a link of this name from here";
+    }
+    if (!pair.order(Math.ceil(bits / 8))) {
+      const { room, policy } = pair;
+      const limit = `link.${link}.relay.high_bits is ${policy.high}`;
+      return `${limit}: beside what is there, on its way and ordered it leaves room for ${room * 8} bits`;
+    }
     this.#parts.log.info("keys are relayed on an order", { link, bits, by });
-    pair.order(Math.ceil(bits / 8));
-    return true;
+    return undefined;
   }
 
   /** See {@link RelayDesk.giveUpTo}. */

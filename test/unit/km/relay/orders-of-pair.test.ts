@@ -2,6 +2,7 @@
 import test from "ava";
 import { RelayPair } from "../../../../src/km/relay/pair.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
+import { always } from "../../../../src/km/supply/request.ts";
 
 const high = 64_000;
 const batch = 1_000;
@@ -53,4 +54,33 @@ test("orders that come together fill stock no higher than one of them may", (t) 
     high / 8,
     "each tells what came by it",
   );
+});
+
+test("an operator orders no more than there is room for, and no order fills stock over that", (t) => {
+  const { pair, begun, state, goOn } = bench();
+  const tick = () => {
+    state.now += 100;
+    pair.tick();
+    goOn();
+  };
+  t.false(pair.order(8_001));
+  t.true(pair.order(5_000));
+  t.false(pair.order(3_001), "what was ordered before counts");
+  t.is(pair.room, 3_000);
+  tick();
+  t.is(state.stock, 5_000);
+  t.true(pair.order(3_000));
+  // An application has some relayed before it is begun.
+  pair.demand(500, always, () => {});
+  goOn();
+  for (let i = 0; i < 3; i++) tick();
+  t.is(state.stock, high / 8);
+  t.is(pair.ordered, 1_000);
+  t.is(pair.room, 0);
+  // As soon as some is used the rest comes.
+  state.stock -= 400;
+  tick();
+  t.is(state.stock, high / 8);
+  t.is(pair.ordered, 600);
+  t.is(begun.length, 0);
 });
