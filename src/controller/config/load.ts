@@ -168,7 +168,7 @@ export function loadControllerConfig(file: string): ControllerConfig {
 /** The same at the start of a controller: certificates that were brought are put where it renews them. @throws Fault */
 export function startControllerConfig(file: string): ControllerConfig {
   return checked(file, (config) => {
-    settleFirst(renewalTables(config));
+    settleFirst(renewalTables(config), Date.now());
     return fileProblems(config);
   });
 }

@@ -302,7 +302,7 @@ function load(file: string, first: (config: KmConfig) => void): KmConfig {
 
 /** The same at the start of a KM: certificates that were brought are put where it renews them. @throws Fault */
 export function startKmConfig(file: string): KmConfig {
-  return load(file, (config) => settleFirst(renewalTables(config)));
+  return load(file, (config) => settleFirst(renewalTables(config), Date.now()));
 }
 
 /**

@@ -228,7 +228,7 @@ function load(file: string, kinds: Kinds, first: (config: Config) => void): Conf
 
 /** The same at the start of a node: certificates that were brought are put where it renews them. @throws Fault */
 export function startConfig(file: string, kinds: Kinds): Config {
-  return load(file, kinds, (config) => settleFirst(renewalTables(config)));
+  return load(file, kinds, (config) => settleFirst(renewalTables(config), Date.now()));
 }
 
 function problemsOfFiles(config: Config): Problem[] {

@@ -202,7 +202,7 @@ test("a certificate that a person brought is copied: the first, one of another k
     sets: [{ for: "kx", cert, key: "/k", ca: undefined }],
   };
   const missing = [{ key: "kx.cert", what: "is missing" }];
-  settleFirst(tables);
+  settleFirst(tables, Date.now());
   t.deepEqual(withoutFirst(missing, tables), missing);
 
   const [short, long, other] = await Promise.all([
@@ -212,7 +212,7 @@ test("a certificate that a person brought is copied: the first, one of another k
   ]);
   const bring = (pem: string) => {
     writeFileSync(join(first, "km.crt"), pem);
-    settleFirst(tables);
+    settleFirst(tables, Date.now());
     return readFileSync(cert, "utf8");
   };
   writeFileSync(join(first, "km.crt"), short.cert);
