@@ -94,7 +94,11 @@ test("an order that is urgent does not wait for a re-key whose token hangs", asy
   // It runs: its exit code is that of a refusal.
   await fails(rekey, "nothing was done: the token does not answer", exit.failed);
   const busy = new Fault("km_store.busy", "it is being sealed anew");
-  local.serve({ ...acts, relay: () => false, rekey: () => Promise.reject(busy) });
+  local.serve({
+    ...acts,
+    relay: () => "nothing is relayed for a link of this name from here",
+    rekey: () => Promise.reject(busy),
+  });
   const relay = order("relay", { link: "x", bits: 8 });
   await fails(relay, "nothing is relayed for a link of this name from here", exit.failed);
   await fails(order("rekey"), "nothing was done: it is being sealed anew", exit.tryAgain);
