@@ -7,6 +7,7 @@ import { limits } from "../../wire/kx/names.ts";
 import type { Relay, Relayed, RelayFailure } from "../../wire/kx/relay-messages.ts";
 import { Gathering } from "./gathering.ts";
 import { GivenUp } from "./given-up.ts";
+import { macKeyBytes } from "./one-time-mac.ts";
 import { keyOfHop, passOn, unsentOf } from "./passing.ts";
 import {
   destinationOf,
@@ -137,9 +138,10 @@ export class RelayNode {
       return done({ failure: why ?? "route", at: me }, 0);
     }
     from.claim(pad, useOfRelay(relay), (claimed) => {
-      if (claimed === undefined) return done({ failure: "pad", at: me }, 0);
-      const key = copyOf(bodyKey(claimed));
-      wipeMemory(claimed);
+      // Its source says how long it is: with no key in it there is nothing to relay.
+      const key = claimed && claimed.length > macKeyBytes ? copyOf(bodyKey(claimed)) : undefined;
+      if (claimed !== undefined) wipeMemory(claimed);
+      if (key === undefined) return done({ failure: "pad", at: me }, 0);
       const { length } = key;
       const empty = Buffer.alloc(0);
       const time = Math.floor(wall());

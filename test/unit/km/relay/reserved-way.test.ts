@@ -1,6 +1,7 @@
 /** The way on which a controller orders a reserved key to be relayed, at the KM that begins that. */
 import test from "ava";
 import { RelayNode } from "../../../../src/km/relay/node.ts";
+import { macKeyBytes } from "../../../../src/km/relay/one-time-mac.ts";
 import type { RelayLink, RelayWorld } from "../../../../src/km/relay/ports.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
 import { decodePayload, encodePayload } from "../../../../src/wire/kx/codec.ts";
@@ -15,7 +16,7 @@ function bench(bytes: number) {
       done({ id: Buffer.alloc(16, 7), bytes: Buffer.alloc(length, 1) }),
     claim: (_id, _use, done) => {
       state.claimed++;
-      done(Buffer.alloc(bytes + 32, 2));
+      done(Buffer.alloc(bytes + macKeyBytes, 2));
     },
     send: (message) => {
       if (message.type !== "relay") return;
@@ -55,4 +56,15 @@ test("a way that no message can tell costs no pad, and breaks no session", (t) =
   t.deepEqual(state, { claimed: 0, sent: 0 });
   t.deepEqual(order(others(limits.routeKms - 4, 100)), []);
   t.deepEqual(state, { claimed: 1, sent: 1 });
+});
+
+test("a pad that its source lent too short has no key in it, and nothing is sent", (t) => {
+  for (const bytes of [0, -1, -12, 1 - macKeyBytes]) {
+    const { order, state } = bench(bytes);
+    t.deepEqual(order([]), [{ failure: "pad", at: "b" }], `${bytes}`);
+    t.is(state.sent, 0);
+  }
+  const { order, state } = bench(1);
+  t.deepEqual(order([]), []);
+  t.is(state.sent, 1);
 });
