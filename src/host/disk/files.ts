@@ -76,19 +76,39 @@ const numbers: Readonly<Record<string, number>> = {
  * A pipe or a device in place of a file is refused: to open a pipe waits for its other end, in a thread that nothing
  * ends, and a device takes what is written without keeping it.
  */
-async function openFile(path: string, flags: string, mode: number): Promise<fs.FileHandle> {
+async function openFile(path: string, flags: string, mode: number): Promise<OpenFile> {
   const number = numbers[flags];
   if (number === undefined) throw new RangeError(`no such flags: ${flags}`);
   const file = await fs.open(path, number | O_NONBLOCK | O_NOCTTY, mode);
   try {
     const stats = await file.stat();
     // What a folder is good for it says itself.
-    if (stats.isFile() || stats.isDirectory()) return file;
+    if (stats.isFile() || stats.isDirectory()) return named(path, file);
     throw Object.assign(new Error("it is a pipe or a device"), { code: "ENOTFILE" });
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/** Of what fails in an open file the system does not say which file it was: its errors get the `path` of those of open(2). */
+function named(path: string, file: fs.FileHandle): OpenFile {
+  const naming = async <T>(done: Promise<T>): Promise<T> => {
+    try {
+      return await done;
+    } catch (error) {
+      if (error instanceof Error) Object.assign(error, { path });
+      throw error;
+    }
+  };
+  return {
+    read: (...all) => naming(file.read(...all)),
+    write: (...all) => naming(file.write(...all)),
+    datasync: () => naming(file.datasync()),
+    truncate: (length) => naming(file.truncate(length)),
+    stat: () => naming(file.stat()),
+    close: () => naming(file.close()),
+  };
 }
 
 export const diskFiles: FileSystem = {

@@ -8,6 +8,7 @@ import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
 import { highestOf, highestRow, noChange, rowOf } from "./books-change.ts";
 import { Engine } from "./engine.ts";
+import { fileOf } from "./fault.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
@@ -85,10 +86,9 @@ export async function openEngine(options: OpenOptions): Promise<Opened> {
 /** @returns it, if it is one: else one of a file that cannot be read or written */
 export function notOpened(error: unknown, folder: string): Fault {
   if (error instanceof Fault) return error;
-  const { path } = error as { path?: unknown };
-  const file = typeof path === "string" ? { file: path } : {};
   const reason = errorCode(error) ?? "unknown";
-  return new Fault("km_store.io", "the store can't be opened", { folder, ...file, reason });
+  const facts = { folder, ...fileOf(error), reason };
+  return new Fault("km_store.io", "the store can't be opened", facts);
 }
 
 async function openAll(

@@ -5,6 +5,7 @@
 import type { Clock } from "../../../base/clock.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
+import { fileOf } from "./fault.ts";
 
 /** Bytes of zeros that are written at once. */
 const piece = 1_048_576;
@@ -26,7 +27,10 @@ export async function takeBack(file: OpenFile, size: number): Promise<void> {
     await file.truncate(size);
   } catch (error) {
     const reason = errorCode(error) ?? "unknown";
-    throw new Fault("km_store.io", "a write to a full disk can't be taken back", { reason });
+    throw new Fault("km_store.io", "a write to a full disk can't be taken back", {
+      ...fileOf(error),
+      reason,
+    });
   }
 }
 

@@ -52,3 +52,18 @@ test("files are opened by each of the ways that there are", async (t) => {
   await t.throwsAsync(diskFiles.open(path, "wx", 0o600), { code: "EEXIST" });
   t.true(await exists(diskFiles, folder));
 });
+
+test("what fails in an open file names that file", async (t) => {
+  const path = join(await place(t), "file");
+  await replaceFile(diskFiles, path, Buffer.alloc(4));
+  const file = await diskFiles.open(path, "r", 0o600);
+  const one = Buffer.alloc(1);
+  for (const failing of [file.write(one, 0, 1, 0), file.truncate(1)]) {
+    t.is(((await t.throwsAsync(failing)) as { path?: string }).path, path);
+  }
+  await file.close();
+  const folder = await diskFiles.open(path.slice(0, -"/file".length), "r", 0o600);
+  const read = await t.throwsAsync(folder.read(one, 0, 1, 0), { code: "EISDIR" });
+  t.is((read as { path?: string }).path, path.slice(0, -"/file".length));
+  await folder.close();
+});

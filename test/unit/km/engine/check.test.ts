@@ -189,6 +189,7 @@ test("a file that cannot be read is named by check and repair, and is no defect 
     const fault = (await t.throwsAsync(act({ folder, masterKey, limitBytes }))) as Fault;
     t.is(fault.code, "km_store.io");
     t.regex(describe(fault), /can't be opened .*EISDIR/);
+    t.is(fault.facts.file, `${volumes}/${volume}`);
   }
 });
 
