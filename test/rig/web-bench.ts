@@ -42,6 +42,7 @@ export function shownNode(clock: Clock): ShownNode {
     flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
     onTransition: ({ change, record }: Transition) => history.add(transition(change, record)),
   });
+  const begun = clock.now();
   const node: ShownNode = {
     id: "node-a",
     version: "1.2.3",
@@ -49,6 +50,7 @@ export function shownNode(clock: Clock): ShownNode {
     boot: 7,
     configuration: "0123456789abcdef",
     started: clock.wall(),
+    uptime: () => clock.now() - begun,
     modules: [
       {
         name: "alice",

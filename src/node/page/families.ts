@@ -223,7 +223,7 @@ export function families(node: NodeView, process: ProcessFacts, wall: number): F
       "qkd_node_uptime_seconds",
       "gauge",
       "Time since the process began.",
-      Math.max(0, (wall - node.started) / 1_000),
+      node.uptime() / 1_000,
       "seconds",
     ),
     ...stateFamilies(node.modules, wall),

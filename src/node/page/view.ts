@@ -40,8 +40,10 @@ export interface NodeView {
   readonly boot: number;
   /** Digest of the configuration. */
   readonly configuration: string;
-  /** ms since 1970 UTC */
+  /** ms since 1970 UTC, by the clock of then */
   readonly started: number;
+  /** ms since the process began, whatever the clock was set to meanwhile */
+  uptime(): number;
   readonly modules: readonly LinkView[];
   readonly facts: readonly ModuleFacts[];
   readonly alarms: AlarmView;

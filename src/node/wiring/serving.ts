@@ -80,6 +80,7 @@ export function createPage(
   const facts = configured.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
   });
+  const begun = clock.now();
   const view: NodeView = {
     id: node.id,
     version: softwareVersion,
@@ -87,6 +88,7 @@ export function createPage(
     boot,
     configuration: digest,
     started: clock.wall(),
+    uptime: () => clock.now() - begun,
     modules,
     facts,
     alarms: monitoring.watch,

@@ -238,3 +238,16 @@ test("a reader is given the format that it asks for", (t) => {
     t.is(formatFor(accept), "classic", accept);
   }
 });
+
+test("a clock that is set by half a century has the process run no longer", async (t) => {
+  const { node, clock } = busyNode();
+  const uptime = () =>
+    families(node, facts, clock.wall()).find(({ name }) => name === "qkd_node_uptime_seconds")
+      ?.samples[0]?.value;
+  const before = uptime() as number;
+  await clock.advance(5_000);
+  clock.offset += 50 * 365 * 86_400_000;
+  t.is(uptime(), before + 5);
+  clock.offset -= 100 * 365 * 86_400_000;
+  t.is(uptime(), before + 5);
+});
