@@ -108,6 +108,23 @@ export class Reports {
       return isKnown && node.applications.add(id);
     });
     repository.served(km, served);
+    this.#others(node, served);
+  }
+
+  /** Sessions with an application go to one KM: that another tells of it, too, is told once of each connection. */
+  #others(node: NetworkNode, served: readonly string[]): void {
+    if (node.isContested) return;
+    const { topology, repository, news } = this.#parts;
+    for (const id of served) {
+      const km = repository.application(id)?.km ?? node.km;
+      if (km === node.km) continue;
+      node.isContested = true;
+      const isAway = topology.nodes.get(km)?.attached !== true;
+      const away = isAway
+        ? ", which is not connected: withdraw that one if it is none any more"
+        : "";
+      return news.tell("node", node.km, `its application ${id} is served by ${km}${away}`);
+    }
   }
 
   #pair(km: string, report: PairReport, wall: number): void {

@@ -24,6 +24,8 @@ export class NetworkNode {
   since: number;
   /** Links that it tells of were not taken: there was no room. */
   isLeftOut = false;
+  /** It was told that an application of it is another's, since it attached. */
+  isContested = false;
   /** It reported since it attached. */
   hasReported = false;
   /** When one of these reports was whole first, monotonic, ms. */
@@ -50,6 +52,7 @@ export class NetworkNode {
     this.attached = attached;
     this.turns++;
     this.hasReported = false;
+    this.isContested = false;
     this.toldAllAt = undefined;
     this.wholeAt = undefined;
     this.since = wall;

@@ -122,3 +122,16 @@ test("what was ordered of a pair stays ordered while both its key managers are a
   rig.pass(1_900_000);
   t.is(rig.pair("b--c")?.ordered_bits, 1_000);
 });
+
+test("that an application is another key manager's is told once, and what to do where that one is away", (t) => {
+  const rig = network();
+  const told = () => rig.told.filter(({ text }) => text.startsWith("its application app is"));
+  rig.report("b", [], applicationExtensions(["app"]));
+  t.like(told(), [{ object: "b", text: "its application app is served by a" }]);
+  rename(rig);
+  rig.report("z", [], applicationExtensions(["app"]));
+  const text =
+    "its application app is served by a, which is not connected: withdraw that one if it is none any more";
+  t.like(told().slice(1), [{ object: "z", text }]);
+  t.is(told().length, 2);
+});
