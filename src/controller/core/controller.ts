@@ -220,7 +220,7 @@ export class Controller {
     const wrong = manualProblem(a, b, turned ?? []);
     if (wrong !== undefined) throw new Fault("config.value", wrong, { source: by });
     const name = nameOf(a, b);
-    this.#routes.named(a, b, by, turned?.flat());
+    this.#routes.checkManual(a, b, by, turned);
     world.save("routes", name, turned && { routes: turned, by, at: world.wall() });
     news.tell(
       "policy",

@@ -111,6 +111,17 @@ export class Routes {
     return plan;
   }
 
+  /** Whether routes of a pair may be set by hand; taken back, those of a KM that is gone may be, too. @throws as {@link named} */
+  checkManual(
+    one: string,
+    other: string,
+    by: string,
+    routes?: readonly (readonly string[])[],
+  ): void {
+    const isBack = routes === undefined && this.#manual.has(nameOf(one, other));
+    if (!isBack) this.named(one, other, by, routes?.flat());
+  }
+
   /** The class that counts for a pair now. */
   classOf(name: string): ClassTerms {
     const { classes, sessions, world } = this.#parts;

@@ -135,3 +135,15 @@ test("that an application is another key manager's is told once, and what to do 
   t.like(told().slice(1), [{ object: "z", text }]);
   t.is(told().length, 2);
 });
+
+test("routes that were set by hand are taken back, also of a key manager that is gone", (t) => {
+  const rig = network();
+  rig.core.setRoutes("a", "d", [["a", "b", "d"]], "an operator");
+  rename(rig);
+  rig.core.revoke("km", "a", "an operator");
+  t.is(rig.saved.get("routes")?.size, 1);
+  rig.core.setRoutes("a", "d", undefined, "an operator");
+  t.is(rig.saved.get("routes")?.size, 0);
+  const again = t.throws(() => rig.core.setRoutes("a", "d", undefined, "an operator"));
+  t.regex(again.message, /there is no such key manager/);
+});
