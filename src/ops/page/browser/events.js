@@ -7,6 +7,8 @@ import { dateOf, moment, stamp, timeOfDay, zoneOf } from "./time.js";
 /** @typedef {{ t: number, started: number, events: readonly PageEvent[] }} Seen */
 
 const mostEvents = 100;
+/** So many events the program still knows, and so many routine ones beside them. */
+const mostKnown = 512;
 /** How often the log is asked for while it is shown, ms. */
 const logEveryMs = 2_000;
 /** After the last letter of a search, ms. */
@@ -16,6 +18,9 @@ const typingMs = 250;
 let events = [];
 /** Every event that the program still knows, while something is searched for. @type {PageEvent[] | undefined} */
 let all;
+/** Some of them were not told. */
+let isMissing = false;
+let allAskedAt = 0;
 /** @type {"events" | "log"} */
 let shown = "events";
 let search = "";
@@ -126,8 +131,14 @@ export function showEvents(next) {
     return !event.routine || !later.some((one) => one.routine && kindOf(one) === kindOf(event));
   });
   events = [...kept, ...seen].slice(-mostEvents);
-  const newest = all?.at(-1)?.sequence ?? 0;
-  all?.push(...fresh.filter(({ sequence }) => sequence > newest));
+  if (all !== undefined) {
+    const newest = all.at(-1)?.sequence ?? 0;
+    const later = fresh.filter(({ sequence }) => sequence > newest);
+    // Of many at once, as after a connection that was away, only the last are told.
+    isMissing ||= later.length < (later.at(-1)?.sequence ?? newest) - newest;
+    all = joined(all, later);
+    if (isMissing && performance.now() - allAskedAt > logEveryMs) void askEvents();
+  }
   draw();
 }
 
@@ -140,10 +151,26 @@ function draw() {
   say(byId("found"), note === "" ? `times in ${zoneOf(state.t)}` : note);
 }
 
+/**
+ * Both, oldest first and each once, as many as the program knows: a page may be open for weeks.
+ * @param {readonly PageEvent[]} before @param {readonly PageEvent[]} after
+ */
+function joined(before, after) {
+  const newest = before.at(-1)?.sequence ?? 0;
+  const both = [...before, ...after.filter(({ sequence }) => sequence > newest)];
+  const last = (/** @type {boolean} */ routine) =>
+    both.filter((event) => event.routine === routine).slice(-mostKnown);
+  const kept = new Set([...last(true), ...last(false)]);
+  return both.filter((event) => kept.has(event));
+}
+
 async function askEvents() {
+  allAskedAt = performance.now();
+  isMissing = false;
   try {
     const answer = await fetch("/api/events");
-    if (answer.ok) all = (await answer.json()).events;
+    // What came meanwhile may not be in the answer.
+    if (answer.ok) all = joined((await answer.json()).events, events);
   } catch {
     // It is away: what is here is searched.
   }
