@@ -91,7 +91,7 @@ export const catalogue = {
     clearAfterMs: 5_000,
     text: "the module does not answer",
     action:
-      "end another process that the detail says has its device; else check its power and cable; keys wait",
+      "end another program that the detail says has its device; else check its power and cable; keys wait",
   },
   module_identity: {
     type: "security",

@@ -2,7 +2,7 @@
 
 const rows: readonly (readonly [RegExp, string])[] = [
   [
-    /another process has/,
+    /another \w+ has/,
     "find it with fuser -v (of a folder: of .lock in it) and end it, or wait until it is done",
   ],
   [
