@@ -6,9 +6,8 @@
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import type { IsWanted } from "../supply/request.ts";
 import { BurntWays } from "./burnt.ts";
-import { Demands, leastDemand } from "./demands.ts";
+import { Demands, type IsWanted, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
 import { PoolPads } from "./pool-pads.ts";
