@@ -141,7 +141,7 @@ export class Controller {
     const node = topology.nodeOf(km, world.wall());
     if (node === undefined) return;
     node.turn(true, world.wall());
-    this.#routes.forgot(km);
+    this.#routes.ends.forgot(km);
     this.certificates.forgot(km);
   }
 

@@ -141,7 +141,7 @@ export class Filling {
 
   /** Bits that the policy wants now. */
   #due(name: string, rule: FillPolicy, fill: Fill, seconds: number, high: number): number {
-    const reports = this.#routes.reports(name);
+    const reports = this.#routes.ends.reports(name);
     const there = reports.reduce((sum, { stock }) => sum + stock, 0) + fill.coming;
     const room = Math.max(0, high - there);
     switch (rule.kind) {

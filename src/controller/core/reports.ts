@@ -70,7 +70,7 @@ export class Reports {
       node.toldAllAt ??= now;
       node.wholeAt = now;
       concerned.push(...topology.notTold(km, told));
-      this.#routes.notTold(km, new Set(state.pairs.map(({ peer }) => nameOf(km, peer))));
+      this.#routes.ends.notTold(km, new Set(state.pairs.map(({ peer }) => nameOf(km, peer))));
     } else concerned.push(...topology.unchanged(km, told, now, wall));
     this.#routes.judge(concerned);
     for (const one of state.pairs) this.#pair(km, one, wall);
@@ -134,7 +134,7 @@ export class Reports {
     const isFull = !peers?.has(report.peer) && (peers?.size ?? 0) >= policy.rules.nodes;
     if (report.peer === km || isFull) return;
     peers?.add(report.peer);
-    this.#routes.reported(km, report);
+    this.#routes.ends.reported(km, report);
     const plan = this.#routes.pair(km, report.peer);
     if (plan !== undefined && report.routing !== "configuration") {
       plan.usedAt = this.#parts.world.now();

@@ -5,7 +5,6 @@
 import { Fault } from "../../base/errors.ts";
 import { markExtensions } from "../../wire/ck/marks.ts";
 import type { CkMessageOf } from "../../wire/ck/messages.ts";
-import type { PairReport } from "../../wire/ck/state.ts";
 import type { Service } from "../model/status.ts";
 import type { PairPolicy } from "../policy/network.ts";
 import type { ClassTerms } from "../policy/terms.ts";
@@ -13,8 +12,8 @@ import type { PairPlan, PairTerms } from "../routing/pair-plan.ts";
 import { Planner, type RouteChange } from "../routing/planner.ts";
 import type { Link } from "../topology/link.ts";
 import { nameOf } from "../topology/names.ts";
+import { PairEnds } from "./pair-ends.ts";
 import { type CoreParts, newId } from "./parts.ts";
-import { added, type RelayCount, RelayCounts } from "./relay-counts.ts";
 import { UsableLinks } from "./usable-links.ts";
 
 /** A pair that is not configured, and that was not asked for so long, is forgotten; so is what a KM that left told of one, ms. */
@@ -29,25 +28,13 @@ const serveAgainMs = 10_000;
 /** An order without a relay is answered within this, ms. */
 const orderMs = 10_000;
 
-/** What a KM knows of a pair. */
-interface PairEnd {
-  report: PairReport | undefined;
-  /** When the KM was seen connected last, monotonic, ms. */
-  hereAt: number;
-  /** Of its reports, also of those that are over. */
-  readonly counts: RelayCounts;
-  /** It asks this controller for routes of the pair. */
-  asks: boolean;
-  /** The route that it was given last, from the pair's smaller end. */
-  given: readonly string[] | undefined;
-}
-
 export class Routes {
   readonly #planner: Planner;
   readonly #parts: CoreParts;
   readonly #configured = new Map<string, PairPolicy>();
   readonly #manual: Map<string, readonly (readonly string[])[]>;
-  readonly #ends = new Map<string, Map<string, PairEnd>>();
+  /** What key managers told of pairs. */
+  readonly ends: PairEnds;
   readonly #usable: UsableLinks;
   /** When an end was told of late whether its link is in service: by its KM and the link, monotonic, ms. */
   readonly #servedAt = new Map<string, number>();
@@ -59,6 +46,7 @@ export class Routes {
   /** @param manual routes that operators set, by pair */
   constructor(parts: CoreParts, manual: ReadonlyMap<string, readonly (readonly string[])[]>) {
     this.#parts = parts;
+    this.ends = new PairEnds(() => parts.world.now());
     this.#manual = new Map(manual);
     this.#usable = new UsableLinks(parts);
     this.#planner = new Planner(parts.policy.rules, this.#usable.wires());
@@ -156,48 +144,11 @@ export class Routes {
     this.#rewire();
   }
 
-  reported(km: string, report: PairReport): void {
-    const end = this.#end(nameOf(km, report.peer), km);
-    end.report = report;
-    end.counts.heard(report);
-    if (report.routing === "controller") end.asks = true;
-  }
-
-  /** A KM has told all its pairs, by their names: what it told of others is over. */
-  notTold(km: string, told: ReadonlySet<string>): void {
-    for (const [name, ends] of this.#ends) {
-      const end = ends.get(km);
-      if (end !== undefined && !told.has(name)) end.report = undefined;
-    }
-  }
-
-  /** A KM was taken back: what it told of pairs is over, and it is given no route. */
-  withdrawn(km: string): void {
-    for (const ends of this.#ends.values()) ends.delete(km);
-  }
-
   /** Names of the pairs of a KM. */
   pairsOf(km: string): string[] {
     return [...this.#planner.plans.values()].flatMap(({ name, a, b }) =>
       a === km || b === km ? [name] : [],
     );
-  }
-
-  /** A KM asked for a route, and is to hear of others. @param given from the pair's smaller end */
-  gave(plan: PairPlan, km: string, given: readonly string[]): void {
-    const end = this.#end(plan.name, km);
-    end.asks = true;
-    end.given = given;
-  }
-
-  reports(name: string): readonly PairReport[] {
-    return [...(this.#ends.get(name)?.values() ?? [])].flatMap(({ report }) => report ?? []);
-  }
-
-  /** Relays that the key managers of a pair told of: never less than before while the pair is known. */
-  counted(name: string): RelayCount {
-    const ends = [...(this.#ends.get(name)?.values() ?? [])];
-    return ends.reduce((all, { counts }) => added(all, counts.total), { relays: 0, failed: 0 });
   }
 
   /**
@@ -279,41 +230,29 @@ export class Routes {
   }
 
   #look(now: number): void {
+    const { topology } = this.#parts;
     this.planner.resize(this.#usable.wires());
     for (const [name, at] of this.#servedAt) {
       if (now - at >= serveAgainMs) this.#servedAt.delete(name);
     }
-    for (const link of this.#parts.topology.links.values()) {
+    for (const link of topology.links.values()) {
       if (link.isOrdered) this.#serveAgain(link);
     }
-    this.#forgetReports(now);
+    this.ends.forgetGone(
+      idleMs,
+      (km) => topology.nodes.get(km)?.attached === true,
+      (name) => this.#planner.plans.has(name),
+    );
     for (const plan of [...this.planner.plans.values()]) {
       const isIdle = now - plan.usedAt > idleMs && !this.#configured.has(plan.name);
-      if (isIdle && !this.#isReported(plan.name)) {
+      if (isIdle && !this.ends.isReported(plan.name)) {
         this.planner.remove(plan.name);
-        this.#ends.delete(plan.name);
+        this.ends.remove(plan.name);
         continue;
       }
       const terms = this.terms(plan.name);
       if (!alike(terms, plan.terms)) this.planner.setTerms(plan, terms);
     }
-  }
-
-  /** A KM that left wants no keys after a while: it may have another name now, or be none any more. */
-  #forgetReports(now: number): void {
-    const { nodes } = this.#parts.topology;
-    for (const [name, ends] of this.#ends) {
-      for (const [km, end] of ends) {
-        if (nodes.get(km)?.attached === true) end.hereAt = now;
-        else if (now - end.hereAt > idleMs) end.report = undefined;
-      }
-      const isPair = this.#planner.plans.has(name);
-      if (!isPair && !this.#isReported(name)) this.#ends.delete(name);
-    }
-  }
-
-  #isReported(name: string): boolean {
-    return [...(this.#ends.get(name)?.values() ?? [])].some(({ report }) => report !== undefined);
   }
 
   #rewire(begun?: number): void {
@@ -335,7 +274,7 @@ export class Routes {
   /** Key managers that ask for routes of a pair go by this one from now on. */
   #give(plan: PairPlan, route: readonly string[] | undefined): void {
     if (route === undefined || this.#parts.policy.mode !== "centralized") return;
-    for (const [km, end] of this.#ends.get(plan.name) ?? []) {
+    for (const [km, end] of this.ends.of(plan.name)) {
       if (!end.asks || end.given?.join() === route.join()) continue;
       const between = route.slice(1, -1);
       const [other, transit] = km === plan.a ? [plan.b, between] : [plan.a, between.toReversed()];
@@ -367,28 +306,6 @@ export class Routes {
     // It goes by the old way until it has heard of the new one.
     world.ask(km, command, orderMs, () => {});
     return true;
-  }
-
-  #end(name: string, km: string): PairEnd {
-    const ends = this.#ends.get(name) ?? new Map<string, PairEnd>();
-    this.#ends.set(name, ends);
-    const end = ends.get(km) ?? {
-      report: undefined,
-      hereAt: this.#parts.world.now(),
-      counts: new RelayCounts(),
-      asks: false,
-      given: undefined,
-    };
-    ends.set(km, end);
-    return end;
-  }
-
-  /** A KM begins anew: what it was given may be lost. */
-  forgot(km: string): void {
-    for (const ends of this.#ends.values()) {
-      const end = ends.get(km);
-      if (end !== undefined) end.given = undefined;
-    }
   }
 }
 

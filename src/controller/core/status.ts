@@ -54,8 +54,8 @@ function pairsOf(
   ordered: (pair: string) => number,
 ): PairStatus[] {
   return [...routes.planner.plans.values()].map((plan) => {
-    const reports = routes.reports(plan.name);
-    const told = routes.counted(plan.name);
+    const reports = routes.ends.reports(plan.name);
+    const told = routes.ends.counted(plan.name);
     const used = reports.reduce((sum, { consumption }) => sum + consumption, 0);
     const { most } = plan.terms;
     const first = plan.first;

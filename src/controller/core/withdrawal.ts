@@ -27,7 +27,7 @@ export function withdrawKm(
     const text = `${bits} bits that were ordered taken back: ${km} was`;
     if (bits > 0) news.tell("policy", pair, text);
   }
-  routes.withdrawn(km);
+  routes.ends.withdrawn(km);
   routes.judge(topology.notTold(km, new Set()));
   topology.withdrawn(km);
 }
