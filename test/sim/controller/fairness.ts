@@ -14,6 +14,8 @@ export interface FairOptions {
   readonly links?: number;
   readonly pairs: number;
   readonly rules?: Partial<PlanRules>;
+  /** Part by which averages of links go up and down; default: 0.03. With more than 0.05 routes are sought anew for it. */
+  readonly wave?: number;
 }
 
 export interface Fairness {
@@ -21,7 +23,10 @@ export interface Fairness {
   readonly parts: readonly number[];
   /** What links carry at the most, by what they can. */
   readonly load: number;
-  /** Changes of routes after the first, while nothing happens. */
+  /**
+   * Changes of pairs that had changed before, while links only waver: one is worth it where a pair has come to have little, and
+   * must do then.
+   */
   readonly changes: number;
 }
 
@@ -39,11 +44,14 @@ export function fairness(seed: number, options: FairOptions): Fairness {
     return planner.add(`${a}--${b}`, a, b, terms, 0, 0);
   });
   let changes = 0;
+  const changed = new Set<string>();
   for (let now = 0; now < lifeMs; now += tickMs) {
-    // Averages of links go up and down a little.
-    if (now % 60_000 === 0) planner.resize(wavering(graph, draw));
-    const changed = planner.balance(now, now);
-    if (now > lifeMs / 2) changes += changed.length;
+    if (now % 60_000 === 0) planner.resize(wavering(graph, draw, options.wave ?? 0.03));
+    for (const { plan } of planner.balance(now, now)) {
+      if (now <= lifeMs / 2) continue;
+      if (changed.has(plan.name)) changes++;
+      changed.add(plan.name);
+    }
   }
   planner.resize({ all: graph, open: graph });
   for (let now = lifeMs; now < lifeMs * 1.2; now += tickMs) planner.balance(now, now);
@@ -60,10 +68,10 @@ export function fairness(seed: number, options: FairOptions): Fairness {
   };
 }
 
-function wavering(graph: Graph, draw: () => number): { all: Graph; open: Graph } {
+function wavering(graph: Graph, draw: () => number, wave: number): { all: Graph; open: Graph } {
   const links = graph.links.map((link) => ({
     ...link,
-    capacity: link.capacity * (0.97 + draw() * 0.06),
+    capacity: link.capacity * (1 - wave + draw() * 2 * wave),
   }));
   const all = new Graph(graph.nodes, links);
   return { all, open: all };

@@ -106,6 +106,12 @@ test("by the routes that pairs take, none has less than 0.8 of its max-min fair 
   }
 });
 
+test("pairs that take turns are found: changes need not be worth it", (t) => {
+  const options = { nodes: 24, pairs: 24, wave: 0.06 };
+  t.true(fairness(1, { ...options, rules: { hysteresis: -0.5 } }).changes > 0);
+  t.is(fairness(1, options).changes, 0);
+});
+
 test("ways that are found as they are needed give the same optimum as all of them", async (t) => {
   for (let seed = 1; seed <= rounds(200); seed++) {
     if (seed % 50 === 0) await settle();
