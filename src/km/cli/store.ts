@@ -1,12 +1,12 @@
 /** `qkd-km store check|repair`: looks at the store of a key manager that is stopped. */
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
-import { lockFolder } from "../../host/disk/lock.ts";
 import { facts } from "../../host/terminal/table.ts";
 import { bytes, whole } from "../../host/terminal/units.ts";
 import type { KmConfig } from "../config/load.ts";
 import { checkStore, isWhole, repairStore, type StoreCheck } from "../io/engine/check.ts";
 import { openMasterKey } from "../io/master-key-source.ts";
+import { lockAtRest } from "../io/store-lock.ts";
 
 const somethingWrong = 1;
 
@@ -16,7 +16,7 @@ export async function storeCommand(
   act: "check" | "repair",
   json: boolean,
 ): Promise<number> {
-  const lock = await lockFolder(config.km.state_dir);
+  const lock = await lockAtRest(config.km.state_dir);
   let masterKey: Buffer | undefined;
   try {
     masterKey = (await openMasterKey(config, systemClock)).key;

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
-import { lockFolder } from "../../host/disk/lock.ts";
 import { bytes, whole } from "../../host/terminal/units.ts";
 import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
 import type { KmConfig } from "../config/load.ts";
 import { checkStore, isWhole, type StoreCheck } from "../io/engine/check.ts";
 import { readMasterKey } from "../io/master-key.ts";
+import { lockAtRest } from "../io/store-lock.ts";
 import { notOurs } from "./not-ours.ts";
 
 const name = ["store", "store"] as const;
@@ -27,7 +27,7 @@ export async function checkStoreAtRest({ km, store }: KmConfig): Promise<Finding
     const size = await sizeOf(folder);
     if (size > mostBytes) return skip(name, `${bytes(size)}: qkd-km store check reads all of it`);
     masterKey = readMasterKey(file);
-    const lock = await lockFolder(km.state_dir);
+    const lock = await lockAtRest(km.state_dir);
     try {
       return ofCheck(await checkStore({ folder, masterKey }), size);
     } finally {

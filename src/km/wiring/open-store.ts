@@ -13,6 +13,7 @@ import type {
 } from "../config/tables.ts";
 import { openEngine } from "../io/engine/open.ts";
 import { openMasterKey } from "../io/master-key-source.ts";
+import { lockStore } from "../io/store-lock.ts";
 import { NextStart } from "./next-start.ts";
 import { KmRecords } from "./records.ts";
 import { MasterKeyOfStore } from "./rekey.ts";
@@ -52,15 +53,22 @@ export async function openStore(
   house.defer(() => records.close());
   const found = await openMasterKey(config, clock, { stop });
   let onRekeyed = () => {};
-  const opened = await openEngine({
-    folder: `${km.state_dir}/store`,
-    masterKey: found.key,
-    limitBytes: limit_mb * 1_000_000,
-    wipeAfter: wipe_after,
-    clock,
-    onFailure,
-    onRekeyed: () => onRekeyed(),
-  }).finally(() => found.key.fill(0));
+  const folder = `${km.state_dir}/store`;
+  const openLocked = async () => {
+    // Not before there is a master key for it: a store that is missing, and moved back, is to find no folder there.
+    const ofStore = await lockStore(folder);
+    house.defer(() => ofStore.release());
+    return openEngine({
+      folder,
+      masterKey: found.key,
+      limitBytes: limit_mb * 1_000_000,
+      wipeAfter: wipe_after,
+      clock,
+      onFailure,
+      onRekeyed: () => onRekeyed(),
+    });
+  };
+  const opened = await openLocked().finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
   records.useRoom(opened.room);
   const nextStart = new NextStart({ config, clock, stop });
