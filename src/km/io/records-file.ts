@@ -257,18 +257,20 @@ export class RecordLog {
   async #writeGroup(records: readonly Buffer[], length: number): Promise<void> {
     const missing = this.#missing;
     const told = missing > 0 ? [encodeRecord(this.#missed(missing))] : [];
-    const size = this.#sizes.get(this.#number) ?? 0;
-    const isFull = size > fileHeader && size + length > this.#options.limitBytes / parts;
-    if (this.#file === undefined || isFull) await this.withRoom(fileHeader, () => this.#begin());
     const all = [...told, ...records];
-    const group = groupOf(all, this.#number);
-    const at = this.#sizes.get(this.#number) ?? fileHeader;
-    const file = this.#file as unknown as OpenFile;
-    await this.withRoom(group.length, async () => {
+    const bytes = all.reduce((sum, one) => sum + one.length, fileHeader + groupHeader);
+    // With the file that it begins: where there is room for no more than that, each try would leave another file.
+    await this.withRoom(bytes, async () => {
+      const size = this.#sizes.get(this.#number) ?? 0;
+      const isFull = size > fileHeader && size + length > this.#options.limitBytes / parts;
+      if (this.#file === undefined || isFull) await this.#begin();
+      const group = groupOf(all, this.#number);
+      const at = this.#sizes.get(this.#number) ?? fileHeader;
+      const file = this.#file as unknown as OpenFile;
       await writeAll(file, group, at);
       await file.datasync();
+      this.#sizes.set(this.#number, at + group.length);
     });
-    this.#sizes.set(this.#number, at + group.length);
     this.#next += all.length;
     this.#missing -= missing;
     this.onWritten();
@@ -287,9 +289,14 @@ export class RecordLog {
     // One that was not begun to its end.
     await files.remove(this.#path(number));
     const file = await files.open(this.#path(number), "wx", 0o600);
+    try {
+      await writeAll(file, headerOf({ number, first: this.#next }), 0);
+      await files.syncFolder(folder);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     this.#file = file;
-    await writeAll(file, headerOf({ number, first: this.#next }), 0);
-    await files.syncFolder(folder);
     this.#number = number;
     this.#sizes.set(number, fileHeader);
     // The new one may become as large as any.

@@ -92,6 +92,7 @@ test("records take no more than a part of that room: the rest is for the books; 
   });
   const { missing } = log;
   t.true(missing > 0 && missing < 20, `${missing}`);
+  t.is((await full.disk.list("/km/records")).length, 1, "what was not written left no file");
   full.isFull = false;
   await clock.advance(60_000);
   append(log);
