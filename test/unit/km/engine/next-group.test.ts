@@ -43,11 +43,11 @@ async function killed(t: ExecutionContext) {
   return { folder: copy, segment: join(copy, "intake", name) };
 }
 
-for (const [what, at, byte] of [
-  ["its beginning", 0, 0],
+for (const [what, at, flipped] of [
+  ["its beginning", 0, 0xff],
   ["its length", 16, 0x7f],
   // As long as both that are left.
-  ["the lower part of its length", 18, 4],
+  ["the lower part of its length", 18, 5],
   ["its content", 60, 0xff],
 ] as const) {
   test(`after a kill, a group of which ${what} is damaged is told, and those behind it are there`, async (t) => {
@@ -55,7 +55,7 @@ for (const [what, at, byte] of [
     const bytes = await readFile(segment);
     const first = bytes.indexOf("qkg1");
     const second = bytes.indexOf("qkg1", first + 1);
-    bytes[second + at] = byte;
+    bytes.writeUInt8(bytes.readUInt8(second + at) ^ flipped, second + at);
     await writeFile(segment, bytes);
     const check = await checkStore({ folder, masterKey });
     t.is(check.damaged_groups, 1);
