@@ -84,7 +84,7 @@ async function openFile(path: string, flags: string, mode: number): Promise<Open
     const stats = await file.stat();
     // What a folder is good for it says itself.
     if (stats.isFile() || stats.isDirectory()) return named(path, file);
-    throw Object.assign(new Error("it is a pipe or a device"), { code: "ENOTFILE" });
+    throw Object.assign(new Error("it is a pipe or a device"), { code: "ENOTFILE", path });
   } catch (error) {
     await file.close();
     throw error;

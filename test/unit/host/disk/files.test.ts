@@ -27,7 +27,8 @@ for (const flags of ["r", "r+", durableWrites]) {
     const other = openFifo(pipe, 4_096);
     t.teardown(() => closeSync(other));
     for (const path of [pipe, "/dev/zero"]) {
-      await t.throwsAsync(diskFiles.open(path, flags, 0o600), { code: "ENOTFILE" });
+      const error = await t.throwsAsync(diskFiles.open(path, flags, 0o600), { code: "ENOTFILE" });
+      t.is((error as { path?: string }).path, path);
     }
   });
 }
