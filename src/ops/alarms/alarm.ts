@@ -88,8 +88,10 @@ export class Alarm {
   readonly #below: (number | undefined)[] = [];
   /** Debounced. */
   #level = 0;
-  /** When the debounced condition came, within the flap window. */
+  /** When the debounced condition came, or was worse again, within the flap window. */
   #raises: number[] = [];
+  /** It was better since it came, or since it was worse again. */
+  #eased = false;
   #moved = 0;
   #flapping = false;
   #told: AlarmRecord | undefined;
@@ -220,14 +222,16 @@ export class Alarm {
   }
 
   #move(level: number, now: number): void {
-    if (this.#level === 0) {
-      this.#count++;
+    if (this.#level === 0) this.#count++;
+    // Severities that take turns, as fast as a module tells them, are told as seldom as what comes and goes.
+    if (this.#level === 0 || (level > this.#level && this.#eased)) {
       this.#raises = [...this.#raises.filter((at) => now - at < this.#flap.window), now];
       this.#raises = this.#raises.slice(-this.#flap.count);
       if (this.#raises.length >= this.#flap.count) this.#flapping = true;
     }
     // The acknowledgement was for the lower severity.
     if (level > rank(this.#told?.severity ?? "cleared")) this.#acknowledged = false;
+    this.#eased = level < this.#level;
     this.#level = level;
     this.#moved = now;
   }

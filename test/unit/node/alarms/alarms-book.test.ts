@@ -181,6 +181,33 @@ test("a flapping alarm that becomes worse is told", (t) => {
   t.regex(bench.take().join(), /changed critical flapping/);
 });
 
+test("an alarm whose severities take turns is told as flapping, at the worst, until it is steady", (t) => {
+  const bench = new AlarmBench();
+  const storm = () => {
+    for (const level of ["critical", "minor"] as const) {
+      bench.book.signal("module_fault", "m.laser_fault", { level }, bench.moment);
+    }
+  };
+  for (let i = 0; i < 1_000; i++) storm();
+  const told = bench.take();
+  t.is(told.length, 9, told.join("\n"));
+  t.regex(told.at(-1) ?? "", /changed critical flapping/);
+  bench.run(400, storm);
+  t.deepEqual(bench.take(), []);
+  bench.run(400);
+  t.regex(bench.take().join(), /changed minor$/);
+});
+
+test("an alarm that only becomes worse and worse does not flap", (t) => {
+  const bench = new AlarmBench();
+  for (let i = 0; i < 2; i++) {
+    for (const level of ["warning", "minor", "major", "critical", "cleared"] as const) {
+      bench.book.signal("module_fault", "m.laser_fault", { level }, bench.moment);
+    }
+  }
+  t.false(bench.take().join().includes("flapping"));
+});
+
 test("a storm of one alarm tells a bounded number of times an hour", (t) => {
   const bench = new AlarmBench();
   for (let hour = 0; hour < 24; hour++) {
