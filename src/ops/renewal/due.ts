@@ -79,14 +79,16 @@ function namesOf({ subjectAltName = "" }: X509Certificate): string {
 
 /** Stands for every use (RFC 5280 §4.2.1.12). */
 const anyUse = "2.5.29.37.0";
+/** Of TLS, a server's and a client's. Nothing here needs another one, such as that of mail, which a CA may leave out. */
+const tlsUses = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
 
-/** A use of the present certificate that the new one is not for: its connections would be refused. */
+/** A use that the present certificate names and the new one is not for: its connections would be refused. */
 function missingUse(own: X509Certificate, present: X509Certificate): string | undefined {
   // Without the extension it is for every use. Node's types do not know that it may be absent.
   const uses: readonly string[] | undefined = own.keyUsage;
-  const needed: readonly string[] = present.keyUsage ?? [];
+  const named: readonly string[] = present.keyUsage ?? [];
   if (uses === undefined || uses.includes(anyUse)) return undefined;
-  return needed.find((use) => !uses.includes(use));
+  return tlsUses.find((use) => named.includes(use) && !uses.includes(use));
 }
 
 /** PEM of a chain. */

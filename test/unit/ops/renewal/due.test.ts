@@ -117,6 +117,18 @@ test("a CA that is over, or a certificate for fewer uses, would break every conn
   t.is(successor(before, [came], cas, Date.now()).length, 1);
 });
 
+test("uses that no connection here needs may be left out", async (t) => {
+  const root = await createAuthority("Root");
+  const own = await root.issue({ ...named, days: 10 });
+  const came = new X509Certificate(await renewedBy(root, own.cert, 30));
+  const mail = "1.3.6.1.5.5.7.3.4";
+  for (const uses of [["2.5.29.37.0"], [mail, ...(came.keyUsage ?? [])]]) {
+    const before = new X509Certificate(own.cert);
+    Object.defineProperty(before, "keyUsage", { value: uses });
+    t.is(successor(before, [came], [new X509Certificate(root.cert)], Date.now()).length, 1);
+  }
+});
+
 testWith(
   "openssl",
   "OpenSSL reads a request of each kind of key, with its names",
