@@ -146,7 +146,8 @@ export class Renewal {
     const now = clock.wall();
     const early = own.validFromDate.getTime() - now;
     // By a server's clock that is ahead of ours: peers would refuse it, and the present one is good.
-    if (early > 0 && now < ending(present.certificate)) return early;
+    // It is looked at again soon: the clock may have been set back, and be set right again.
+    if (early > 0 && now < ending(present.certificate)) return Math.min(early, lookEvery);
     await replaceFile(
       files,
       one.cert,

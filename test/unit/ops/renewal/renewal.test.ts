@@ -197,6 +197,11 @@ testWith(
     all.shift.behind = 120_000;
     await renewal.look();
     stays();
+    // Set back for a while, the clock makes nothing wait for days.
+    all.shift.behind = 3 * day;
+    all.shift.now += 120_001;
+    await renewal.look();
+    stays();
     // Two minutes later: the disk takes nothing.
     all.shift.behind = 0;
     all.shift.now += 120_001;
