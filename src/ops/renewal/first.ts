@@ -29,19 +29,23 @@ export function settleFirst({ est, stateDir, sets }: RenewalTables, wall: number
     const present = firstOf(cert);
     const before = beforeOf(cert);
     // Only what is as it was brought is gone back from, and not to one that is over.
-    const isBack =
-      settled !== origin && before?.origin === origin && present?.fingerprint256 === settled;
-    if (isBack && ending(before.certificate) > wall) {
-      // In this order, and below in the other: cut in between, the next start does the same again.
-      place(cert, before.pem, cert);
-      place(originFile(cert), origin, source);
-      continue;
+    if (before !== undefined && settled !== origin && before.origin === origin) {
+      const { certificate, pem } = before;
+      // The second: cut in between, here or below.
+      const ways = [settled, certificate.fingerprint256];
+      if (ending(certificate) > wall && ways.includes(present?.fingerprint256)) {
+        ifRoom(() => {
+          place(cert, pem, cert);
+          place(originFile(cert), origin, source);
+        });
+        continue;
+      }
     }
     const stays =
       present?.publicKey.equals(brought.publicKey) === true && ending(present) >= ending(brought);
     if (stays) {
       // Of a version that did not note it.
-      if (settled === undefined) noteOrigin(cert, origin);
+      if (settled === undefined) ifRoom(() => place(originFile(cert), origin, cert));
       continue;
     }
     if (settled !== undefined && settled !== origin && present !== undefined) {
@@ -71,12 +75,12 @@ function beforeOf(cert: string): Before | undefined {
   return { origin: text.slice(0, end), pem: text.slice(end + 1), certificate };
 }
 
-/** A full disk is no reason not to start: it is noted at another one. */
-function noteOrigin(cert: string, origin: string): void {
+/** A full disk is no reason not to start where there is a certificate: it is done at another start. */
+function ifRoom(act: () => void): void {
   try {
-    place(originFile(cert), origin, cert);
-  } catch {
-    // Noted later.
+    act();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
   }
 }
 

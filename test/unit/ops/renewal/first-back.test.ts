@@ -46,7 +46,18 @@ async function machine(t: ExecutionContext) {
     return present();
   };
   const renewed = (pem: string) => writeFileSync(cert, pem);
+  /** While the file of this suffix cannot be written. */
+  const blocked = (suffix: string, act: () => string) => {
+    const inTheWay = `${cert}${suffix}.new`;
+    mkdirSync(inTheWay);
+    try {
+      return act();
+    } finally {
+      rmSync(inTheWay, { recursive: true });
+    }
+  };
   return {
+    blocked,
     own: own.cert,
     ours: (n: number) => by(ca, n),
     theirs: (n: number) => by(another, n),
@@ -66,6 +77,31 @@ test("the one that gave way is back, as it was renewed, and the other can be bro
   t.is(start(own), ours20, "gone back from");
   t.is(start(own), ours20);
   t.is(start(brought), brought, "and taken after all");
+});
+
+test("a disk that takes nothing stops no start that goes back, and the next one does what is left", async (t) => {
+  const { own, ours, theirs, start, renewed, blocked } = await machine(t);
+  start(own);
+  const ours20 = await ours(20);
+  renewed(ours20);
+  start(own);
+  const brought = await theirs(30);
+  start(brought);
+  t.is(
+    blocked("", () => start(own)),
+    brought,
+    "it starts all the same",
+  );
+  t.is(
+    blocked(".first", () => start(own)),
+    ours20,
+    "the note is missing",
+  );
+  start(own);
+  const later = await ours(25);
+  renewed(later);
+  t.is(start(brought), brought);
+  t.is(start(own), later, "and not the one of the trial before");
 });
 
 test("one that is over, or that gave way long ago, does not come back", async (t) => {
