@@ -122,7 +122,7 @@ async function run(options: Options): Promise<void> {
   for (const one of [...options.kms, ...options.nodes]) {
     outcome.set(one.name, await issue(authority, { ...options, days }, one));
   }
-  if (days < options.days) {
+  if (days < options.days && [...outcome.values()].includes("made")) {
     complain(`good for ${days} days and not ${options.days}: the CA in ${folder} ends then`);
   }
   if (!options.json) return explain(options, folder, outcome);
