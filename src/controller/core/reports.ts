@@ -99,14 +99,15 @@ export class Reports {
     const { topology, repository } = this.#parts;
     const node = topology.nodes.get(km);
     if (node === undefined) return;
-    if (isWhole) {
-      repository.notServed(km, node.reportedAlone());
-      node.applications.clear();
-    }
+    const before = isWhole ? node.reportedAlone() : [];
+    if (isWhole) node.applications.clear();
     const served = ids.filter((id) => {
       const isKnown = node.applications.has(id) || node.applications.size < mostApplications;
       return isKnown && node.applications.add(id);
     });
+    // What it still tells of stays its: one that told of it later does not come before it.
+    const gone = before.filter((id) => !node.applications.has(id));
+    repository.notServed(km, gone);
     repository.served(km, served);
     this.#others(node, served);
   }

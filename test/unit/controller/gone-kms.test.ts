@@ -147,3 +147,13 @@ test("routes that were set by hand are taken back, also of a key manager that is
   const again = t.throws(() => rig.core.setRoutes("a", "d", undefined, "an operator"));
   t.regex(again.message, /there is no such key manager/);
 });
+
+test("an application stays its first key manager's when that one connects anew", (t) => {
+  const rig = network();
+  rig.report("b", [], applicationExtensions(["app"]));
+  rig.core.detached("a", "closed");
+  rig.attach("a", [link("b"), link("c")], [pair("d", 5_000), ...applicationExtensions(["app"])]);
+  rig.take();
+  rig.command("d", wanted);
+  t.like(rig.take().at(-1), { km: "a", command: { type: "sessionNotification" } });
+});
