@@ -70,7 +70,9 @@ export class Repository {
     const known = this.#atRunTime.get(componentName("application", id));
     if (known?.state === "revoked") return undefined;
     const configured = this.#applications.get(id);
-    const [reported] = this.#reported.get(id) ?? [];
+    const kms = this.#reported.get(id) ?? [];
+    // One that was taken back serves none, also of those that the configuration gives it.
+    const reported = kms.find((km) => this.mayAttach(km));
     if (known === undefined && configured === undefined) {
       const isOpen = this.#policy.openToApplications && reported !== undefined;
       return isOpen ? { id, km: reported } : undefined;

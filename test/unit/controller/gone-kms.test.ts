@@ -157,3 +157,13 @@ test("an application stays its first key manager's when that one connects anew",
   rig.command("d", wanted);
   t.like(rig.take().at(-1), { km: "a", command: { type: "sessionNotification" } });
 });
+
+test("applications that the configuration gives to a key manager that was taken back are another's that tells of them", (t) => {
+  const rig = new Rig({ nodes: [{ km: "a", applications: ["app"] }, { km: "b" }, { km: "d" }] });
+  rig.attach("b", [link("d")], applicationExtensions(["app"]));
+  rig.attach("d", [link("b")], applicationExtensions(["far"]));
+  rig.core.revoke("km", "a", "an operator");
+  rig.take();
+  rig.command("d", wanted);
+  t.like(rig.take().at(-1), { km: "b", command: { type: "sessionNotification" } });
+});
