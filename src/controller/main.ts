@@ -20,6 +20,7 @@ import { startRenewal } from "../ops/renewal/open.ts";
 import { startOf } from "./accounting/accounts.ts";
 import { renewalTables } from "./config/certificates.ts";
 import { type ControllerConfig, loadControllerConfig } from "./config/load.ts";
+import { notesOn } from "./config/notes.ts";
 import type { HeardNode } from "./core/world.ts";
 import { CkDoor } from "./io/ck-door.ts";
 import { createControllerLocal } from "./local/local.ts";
@@ -54,6 +55,7 @@ async function serve(config: ControllerConfig, log: Log, logs: LogRing): Promise
   const house = new AsyncDisposableStack();
   const { id } = config.controller;
   log.info("starting", { id, version: softwareVersion, pid: process.pid });
+  for (const note of notesOn(config)) log.warn("configuration", { file: config.file, note });
   try {
     const notify = await start(config, log, logs, house);
     const signal = await stop;

@@ -1,5 +1,5 @@
 /** A controller as an operator runs it: key managers over both bindings, its command line, a restart. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -70,7 +70,16 @@ test.serial("key managers over both bindings are routed, shown, and cut off", as
   t.deepEqual(none.message.type === "nextHopResponse" && none.message.nextKmas, []);
 
   await controller.process.stop();
+  // A configuration that was good for an older version is that for this one, which says what it takes otherwise.
+  const text = await readFile(controller.config, "utf8");
+  await writeFile(controller.config, text.replace("[routing]\n", "[routing]\nsilent_s = 5\n"));
+  const note = /routing\.silent_s = 5 is taken as 10: key managers report every 5 s/;
+  const checked = await cli("check-config");
+  t.is(checked.code, 0, checked.err);
+  t.regex(checked.out, /: good \(.*\n.*: note: routing/);
+  t.regex(checked.out, note);
   await controller.start(deadline());
+  t.true(controller.process.lines.some((line) => note.test(line)));
   const services = async () => (await controller.status()).links.map(({ service }) => service);
   await eventually("the order outlives a restart", services, {
     is: ["in_service", "out_of_service"],

@@ -326,14 +326,18 @@ async function acknowledge(given: Given): Promise<number> {
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */
 async function check(file: string, json: boolean): Promise<number> {
   const { checkControllerConfig } = await import("../config/load.ts");
+  const { notesOn } = await import("../config/notes.ts");
   try {
-    const { controller, node, link } = checkControllerConfig(file, systemClock.wall());
-    if (json) return pass({ file, good: true, controller: controller.id, problems: [] });
+    const config = checkControllerConfig(file, systemClock.wall());
+    const { controller, node, link } = config;
+    const notes = notesOn(config);
+    if (json) return pass({ file, good: true, controller: controller.id, problems: [], notes });
     const both = [
       counted(Object.keys(node).length, "node"),
       counted(Object.keys(link).length, "link"),
     ];
-    return print(`${file}: good (${controller.id}; ${both.join(", ")})\n`);
+    const told = notes.map((note) => `${file}: note: ${tidy(note)}\n`);
+    return print(`${file}: good (${controller.id}; ${both.join(", ")})\n${told.join("")}`);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     pass({ file, good: false, problems: error.located });

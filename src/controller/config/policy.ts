@@ -14,6 +14,7 @@ import {
 } from "../policy/network.ts";
 import { routeProblem } from "../routing/fits.ts";
 import type { NetworkTables } from "./network.ts";
+import { leastSilentMs } from "./notes.ts";
 import type { RawConfig } from "./schema.ts";
 
 type Node = NetworkTables["node"][string];
@@ -156,7 +157,7 @@ function rulesOf({ routing, sessions, accounting }: RawConfig): Rules {
   const { empty_bits: empty, low_bits: low, enough_bits: enough } = routing;
   return {
     ...defaultRules,
-    silentMs: routing.silent,
+    silentMs: Math.max(leastSilentMs, routing.silent),
     averageMs: routing.average,
     settleMs: routing.settle,
     stock: { empty, low, enough },

@@ -21,7 +21,6 @@ import { localSchema } from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
 import { webTable } from "../../ops/page/config.ts";
 import { estSchema } from "../../ops/renewal/config.ts";
-import { times } from "../../wire/ck/names.ts";
 import { commandNames } from "../commands/table.ts";
 import { applicationSchema, classSchema, linkSchema, nodeSchema, pairSchema } from "./network.ts";
 
@@ -68,12 +67,10 @@ export const alarmsSchema = v.strictObject({
 
 const bits = (standard: number) => v.optional(whole(0, 1_000_000_000_000), standard);
 
-const reportS = times.every / 1_000;
-
 /** Numbers of the rules by which routes are given. */
 export const routingSchema = v.strictObject({
-  // A link is not to be unknown between two reports, of which one may be late.
-  silent_s: seconds(reportS * 2, 3_600, 15, `: key managers report every ${reportS} s`),
+  // Of less than two reports: see `notes.ts`.
+  silent_s: seconds(5, 3_600, 15),
   average_s: seconds(1, 3_600, 60),
   settle_s: seconds(0, 3_600, 10),
   hold_down_s: seconds(0, 3_600, 30),

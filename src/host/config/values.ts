@@ -48,9 +48,8 @@ export const absolute = v.pipe(
   v.check((path) => !path.includes("\0"), "expected a path"),
 );
 
-/** @param why goes on with the message */
-export function within(least: number, most: number, why = "") {
-  const message = `expected a number from ${least} to ${most}${why}`;
+export function within(least: number, most: number) {
+  const message = `expected a number from ${least} to ${most}`;
   return v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message));
 }
 
@@ -64,10 +63,10 @@ export function whole(least: number, most: number) {
   );
 }
 
-/** @param standard what holds where none is given, s @param why goes on with the message */
-export function seconds(least: number, most: number, standard: number, why = "") {
+/** @param standard what holds where none is given, s */
+export function seconds(least: number, most: number, standard: number) {
   return v.pipe(
-    v.optional(within(least, most, why), standard),
+    v.optional(within(least, most), standard),
     v.transform((count) => duration.seconds(count)),
   );
 }
