@@ -14,9 +14,20 @@ export interface CounterLimits {
 /** Characters of a name that is kept as it is: of a longer one the digest is. */
 const longestName = 64;
 
+/** Of one KM. */
+interface Told {
+  /** By name; the one that was told last is the last. */
+  readonly last: Map<string, readonly number[]>;
+  /**
+   * Names of it, one iterator for all time: it stands before the one that was told longest ago. A new one would look
+   * at the place of each that was dropped or told again since.
+   */
+  readonly oldest: Iterator<string>;
+}
+
 export class Counters {
-  /** By KM ID and name; the one that was told last is the last. */
-  readonly #ofKms = new Map<string, Map<string, readonly number[]>>();
+  /** By KM ID. */
+  readonly #ofKms = new Map<string, Told>();
   readonly #limits: CounterLimits;
   readonly #onFull: (km: string) => void;
   /** Key managers that lost a counter. */
@@ -36,8 +47,7 @@ export class Counters {
   /** @param name of the KM's counters that come together @returns what they grew by, in their order */
   grown(km: string, name: string, values: readonly number[]): readonly number[] {
     const key = name.length > longestName ? hash("sha256", name, "base64url") : name;
-    const mine = this.#ofKms.get(km) ?? new Map<string, readonly number[]>();
-    this.#ofKms.set(km, mine);
+    const mine = this.#of(km).last;
     const before = mine.get(key);
     if (before === undefined) {
       if (mine.size >= this.#limits.km) this.#drop(km);
@@ -51,23 +61,32 @@ export class Counters {
     return isAnew ? values : values.map((value, i) => value - (before[i] ?? 0));
   }
 
+  #of(km: string): Told {
+    const known = this.#ofKms.get(km);
+    if (known !== undefined) return known;
+    const last: Told["last"] = new Map();
+    const told = { last, oldest: last.keys() };
+    this.#ofKms.set(km, told);
+    return told;
+  }
+
   /** A KM is none any more. */
   forget(km: string): void {
-    this.#size -= this.#ofKms.get(km)?.size ?? 0;
+    this.#size -= this.#ofKms.get(km)?.last.size ?? 0;
     this.#ofKms.delete(km);
     this.#full.delete(km);
   }
 
   #largest(): string {
     let [most, size] = ["", -1];
-    for (const [km, { size: one }] of this.#ofKms) if (one > size) [most, size] = [km, one];
+    for (const [km, { last }] of this.#ofKms) if (last.size > size) [most, size] = [km, last.size];
     return most;
   }
 
   #drop(km: string): void {
     const mine = this.#ofKms.get(km);
-    const [oldest] = mine?.keys() ?? [];
-    if (oldest === undefined || mine?.delete(oldest) !== true) return;
+    const oldest = mine?.oldest.next();
+    if (oldest?.done !== false || mine?.last.delete(oldest.value) !== true) return;
     this.#size--;
     if (this.#full.has(km)) return;
     this.#full.add(km);

@@ -43,3 +43,19 @@ test("what an application uses is counted though another key manager makes up us
   const account = rig.core.accounts().find(({ object }) => object === "app");
   t.is(account?.keys, 5);
 });
+
+/** Processor time of ever new counters where there is no room, µs. */
+function costOf(limit: number): number {
+  const counters = new Counters({ all: 100_000, km: limit }, () => {});
+  for (let i = 0; i < limit; i++) counters.grown("km", `link ${i}`, [i]);
+  const before = process.cpuUsage();
+  for (let i = limit; i < limit + 60_000; i++) counters.grown("km", `link ${i}`, [i]);
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+test("a counter that takes the place of another costs the same however many there are", (t) => {
+  costOf(100);
+  const [few, many] = [costOf(100), costOf(20_000)];
+  t.true(many < few * 12, `${many} µs, of few ${few} µs`);
+});
