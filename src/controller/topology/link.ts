@@ -143,7 +143,10 @@ export class Link {
   /** Looks at all there is. @returns whether the judgement is another than before */
   judge(now: number, around: LinkSurroundings): boolean {
     const before = this.judgement;
-    const told = this.#fresh(now).map(({ report }) => report.service);
+    const fresh = this.#fresh(now);
+    // That both its key managers leave puts it into service no more than it makes it good.
+    const last = fresh.length > 0 ? fresh : [...this.#ends.values()];
+    const told = last.map(({ report }) => report.service);
     this.#toldService = notInService.find((one) => told.includes(one));
     const [state, reason, isSettled] = this.#judged(now, around);
     if (!isSettled) this.#badAt = now;

@@ -99,3 +99,12 @@ test("an alarm that a node told, and takes back while both key managers are sile
   rig.pass(1_000);
   t.is(rig.link("a--b")?.state, "unknown");
 });
+
+test("a link that a key manager took out of service is missed by no alarm when both leave", (t) => {
+  for (const up of [true, false]) {
+    const rig = left({ service: "out_of_service", up });
+    const alarms = alarmsOf(rig);
+    t.deepEqual(look(alarms, rig), []);
+    t.like(rig.link("a--b"), { state: "bad", service: "out_of_service" });
+  }
+});
