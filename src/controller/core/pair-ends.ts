@@ -75,9 +75,13 @@ export class PairEnds {
     }
   }
 
-  /** A KM was taken back: what it told of pairs is over, and it is given no route. */
+  /** A KM was taken back: what it told of pairs is over, and it is given no route. What it counted stays. */
   withdrawn(km: string): void {
-    for (const ends of this.#ends.values()) ends.delete(km);
+    for (const ends of this.#ends.values()) {
+      const end = ends.get(km);
+      if (end === undefined) continue;
+      [end.report, end.asks, end.given] = [undefined, false, undefined];
+    }
   }
 
   reports(name: string): readonly PairReport[] {

@@ -9,7 +9,7 @@ import { Rig } from "./rig.ts";
 const facts = { cpuSeconds: 0, residentBytes: 0, heapBytes: 0, viewers: 0 };
 const dropped = { dropped_telemetry: 0, dropped_events: 0, waiting_events: 0 };
 
-test("a key manager that begins anew, or tells no more of a pair, takes nothing from its relays", (t) => {
+test("a key manager that begins anew, tells no more of a pair, or is taken back takes nothing from its relays", (t) => {
   const rig = new Rig();
   rig.network([
     ["a", "b"],
@@ -42,5 +42,7 @@ test("a key manager that begins anew, or tells no more of a pair, takes nothing 
   rig.report("d", [], [], true);
   t.deepEqual(shown(), [14, 3]);
   tell("d", "a", 5, 0);
+  t.deepEqual(shown(), [16, 3]);
+  rig.core.revoke("km", "a", "an operator");
   t.deepEqual(shown(), [16, 3]);
 });
