@@ -167,10 +167,14 @@ function joined(before, after) {
 async function askEvents() {
   allAskedAt = performance.now();
   isMissing = false;
+  const started = state?.started;
   try {
     const answer = await fetch("/api/events");
-    // What came meanwhile may not be in the answer.
-    if (answer.ok) all = joined((await answer.json()).events, events);
+    const told = answer.ok ? (await answer.json()).events : undefined;
+    // A program that began anew meanwhile counts from 1.
+    const isAnew = started !== undefined && state?.started !== started;
+    // It may come too late for its search. What came meanwhile may not be in the answer.
+    if (told !== undefined && search !== "" && !isAnew) all = joined(told, events);
   } catch {
     // It is away: what is here is searched.
   }
