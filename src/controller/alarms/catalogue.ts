@@ -26,7 +26,8 @@ export const catalogue = {
     raiseAfterMs: 2_000,
     clearAfterMs: 5_000,
     text: "a link takes no new relay: its quality, its stock or one of its ends does not allow it",
-    action: "the alarm says why; look at the modules of the link and their nodes",
+    action:
+      "the alarm says why; look at the modules of the link and their nodes; if its key managers are none any more: qkd-controller withdraw km ID",
   },
   no_route: {
     type: "quality_of_service",
