@@ -37,6 +37,9 @@ export interface OpenFile {
  */
 export const durableWrites = "rs+";
 
+/** Flags of a file that is there, to be read or changed, and of no symbolic link to one: that is refused as `ELOOP`. */
+export const noLink = { read: "rn", change: "rn+" } as const;
+
 export interface FileSystem {
   /** @param flags as of open(2) in Node's notation: `r+`, `wx`, {@link durableWrites}, … */
   open(path: string, flags: string, mode: number): Promise<OpenFile>;
@@ -55,6 +58,7 @@ const {
   O_CREAT,
   O_EXCL,
   O_NOCTTY,
+  O_NOFOLLOW,
   O_NONBLOCK,
   O_RDONLY,
   O_RDWR,
@@ -65,6 +69,8 @@ const {
 const numbers: Readonly<Record<string, number>> = {
   r: O_RDONLY,
   "r+": O_RDWR,
+  [noLink.read]: O_RDONLY | O_NOFOLLOW,
+  [noLink.change]: O_RDWR | O_NOFOLLOW,
   [durableWrites]: O_RDWR | O_SYNC,
   a: O_WRONLY | O_CREAT | O_APPEND,
   w: O_WRONLY | O_CREAT | O_TRUNC,
@@ -106,7 +112,12 @@ function named(path: string, file: fs.FileHandle): OpenFile {
     write: (...all) => naming(file.write(...all)),
     datasync: () => naming(file.datasync()),
     truncate: (length) => naming(file.truncate(length)),
-    stat: () => naming(file.stat()),
+    async stat() {
+      const stats = await naming(file.stat());
+      const { size, uid, nlink } = stats;
+      // Of a folder that counts the folders in it, too.
+      return stats.isFile() ? { size, uid, nlink } : { size, uid };
+    },
     close: () => naming(file.close()),
   };
 }

@@ -13,8 +13,9 @@ import { freeMemory } from "../../../port/key.ts";
 import { EmptySegments, leaving, segmentName } from "./empty-segments.ts";
 import { type Group, groupHeader, lengthOf, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
-import { flagsFor, type LoadHow, namesIn } from "./names-in.ts";
+import { type LoadHow, namesIn } from "./names-in.ts";
 import { groupAt, nextGroup } from "./next-group.ts";
+import { openOwn } from "./own-file.ts";
 import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
@@ -134,8 +135,7 @@ export class IntakeFiles {
     groups: Map<number, Group>,
     how: LoadHow,
   ): Promise<"damaged" | undefined> {
-    const file = await this.#files.open(this.#path(number), flagsFor(how), 0o600);
-    const { size } = await file.stat();
+    const { file, size } = await openOwn(this.#files, this.#path(number), how);
     const header = await readAt(file, 0, headerLength);
     const wrapped = header.subarray(keyAt, keyAt + wrappedLength);
     const good = header.length === headerLength && header.subarray(0, magic.length).equals(magic);

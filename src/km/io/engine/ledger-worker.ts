@@ -3,8 +3,10 @@ import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { openAsTheyAre } from "./books-as-they-are.ts";
+import { fileOf } from "./fault.ts";
 import type { LedgerAnswer, LedgerLoaded, LedgerRequest } from "./ledger.ts";
 import type { LoadHow } from "./names-in.ts";
+import { assertOwnBooks, notOwn } from "./own-file.ts";
 import { unpackRows } from "./packed-rows.ts";
 
 type Apply = Extract<LedgerRequest, { type: "apply" }>;
@@ -18,7 +20,10 @@ const lockedMs = 3_000;
 /** How often it is seen whether the files are there still, ms. */
 const lookMs = 1_000;
 /** What is told by its name; of all else SQLite's number, or the system's code. */
-const named: readonly unknown[] = ["version", "damaged", "gone", "removed"];
+const named: readonly unknown[] = [
+  ...["version", "damaged", "gone", "removed"],
+  ...Object.keys(notOwn),
+];
 
 function openDatabase(mayBegin: boolean): DatabaseSync {
   // Another process that reads a copy of it, or looks at it, is waited for.
@@ -191,6 +196,8 @@ function codeOf(error: unknown): string {
 let ledger: Books | undefined;
 parentPort?.on("message", (request: LedgerRequest) => {
   try {
+    // Before SQLite: a pipe that it opens to be read would keep this thread for ever.
+    if (request.type === "load") assertOwnBooks(path);
     if (request.type === "load" && how === "as it is") {
       answer({ type: "loaded", loaded: look() });
     } else if (request.type === "load") {
@@ -207,6 +214,6 @@ parentPort?.on("message", (request: LedgerRequest) => {
       parentPort?.close();
     }
   } catch (error) {
-    answer({ type: "failed", code: codeOf(error) });
+    answer({ type: "failed", code: codeOf(error), ...fileOf(error) });
   }
 });

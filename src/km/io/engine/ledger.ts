@@ -4,6 +4,7 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
 import type { LoadHow } from "./names-in.ts";
+import { type NotOwn, notOwn, notOwnFault } from "./own-file.ts";
 import { type LedgerRow, packRows } from "./packed-rows.ts";
 
 /** Which keys of a group of the intake have left the buffer. */
@@ -61,7 +62,8 @@ export type LedgerAnswer =
   | { readonly type: "loaded"; readonly loaded: LedgerLoaded }
   | { readonly type: "applied" }
   | { readonly type: "closed" }
-  | { readonly type: "failed"; readonly code: string };
+  /** `file`: where it is not the books themselves. */
+  | { readonly type: "failed"; readonly code: string; readonly file?: string };
 
 /** Books that are durable when they answer, one transaction after the other. */
 export interface Ledger {
@@ -130,7 +132,8 @@ export class LedgerThread implements Ledger {
   #answered(answer: LedgerAnswer): void {
     const waiting = this.#waiting.shift();
     if (answer.type !== "failed") return waiting?.resolve(answer);
-    const { code } = answer;
+    const { code, file = this.#path } = answer;
+    if (code in notOwn) return waiting?.reject(notOwnFault(file, code as NotOwn));
     // SQLITE_CORRUPT and SQLITE_NOTADB.
     const corrupt = code === "damaged" || code === "sqlite 11" || code === "sqlite 26";
     if (code === "gone") {

@@ -14,8 +14,3 @@ export async function namesIn(files: FileSystem, folder: string, how: LoadHow): 
     throw error;
   }
 }
-
-/** Flags for a file in it. */
-export function flagsFor(how: LoadHow): "r" | "r+" {
-  return how === "clean" ? "r+" : "r";
-}

@@ -8,7 +8,8 @@ import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import { cleanVolume, keyAt, magic, zeros } from "./clean-volume.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
-import { flagsFor, type LoadHow, namesIn } from "./names-in.ts";
+import { type LoadHow, namesIn } from "./names-in.ts";
+import { openOwn } from "./own-file.ts";
 import {
   aboutExtent,
   headerLength,
@@ -70,8 +71,7 @@ export class Volumes {
       const number = Number(/^(\d{12})\.vol$/.exec(name)?.[1]);
       if (Number.isNaN(number)) continue;
       this.#next = Math.max(this.#next, number + 1);
-      const file = await this.#files.open(this.#path(number), flagsFor(how), 0o600);
-      const { size } = await file.stat();
+      const { file, size } = await openOwn(this.#files, this.#path(number), how);
       sizes.set(number, size);
       this.bytes += size;
       this.#volumes.set(number, { number, file, size, live: 0, places: new Set(), pending: 0 });

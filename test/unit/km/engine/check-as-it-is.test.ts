@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
-import { diskFiles, type FileSystem } from "../../../../src/host/disk/files.ts";
+import { diskFiles, type FileSystem, noLink } from "../../../../src/host/disk/files.ts";
 import { checkStore, isWhole } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
 import { systemError } from "../../../faults/disk.ts";
@@ -54,7 +54,7 @@ async function all(folder: string): Promise<string[]> {
 const readOnly: FileSystem = {
   ...diskFiles,
   open: async (path, flags, mode) => {
-    if (flags !== "r") throw systemError("EROFS");
+    if (flags !== "r" && flags !== noLink.read) throw systemError("EROFS");
     return diskFiles.open(path, flags, mode);
   },
   makeFolder: async () => {
