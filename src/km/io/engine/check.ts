@@ -15,6 +15,7 @@ import { lostKeys } from "./lost-keys.ts";
 import { notOpened, openEngine } from "./open.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
+import { unlessUnreadable } from "./unreadable.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface StoreCheck {
@@ -25,7 +26,7 @@ export interface StoreCheck {
   readonly used_keys: number;
   readonly extents: number;
   readonly extent_bytes: number;
-  /** Segments of which no key can be read. */
+  /** Segments of which no key can be read, or of which the disk does not give all bytes. */
   readonly damaged_segments: number;
   /** Groups of keys that do not open: damaged, or not written to their end when power failed. */
   readonly damaged_groups: number;
@@ -34,7 +35,7 @@ export interface StoreCheck {
    * reason: at least so many.
    */
   readonly lost_keys: number;
-  /** Extents whose bytes do not open. */
+  /** Extents whose bytes do not open, or that the disk does not give. */
   readonly damaged_extents: number;
   /** Extents of the books whose file is gone or too short. */
   readonly missing_extents: number;
@@ -128,7 +129,7 @@ async function lookAtAll({ folder, masterKey, files = diskFiles }: CheckOptions)
 
 async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
   const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
-  const { groups, damaged, damagedGroups, segments } = await intake.load("as it is");
+  const { groups, damaged, damagedGroups, segments } = await intake.load("as it is", "damaged");
   // The next start makes them from these keys: they are not lost wherever they are not.
   const made = madeAgain(books.redo, books.extents, groups);
   for (const { bytes } of made) giveKeyMemory(bytes);
@@ -173,7 +174,7 @@ async function lookAtVolumes(volumes: Volumes, isLost: (extent: Extent) => boole
   let [extents, extent_bytes] = [0, 0];
   for (const place of volumes.extents) {
     const { link, number, length } = place;
-    const bytes = await volumes.read(place, 0, length);
+    const bytes = await unlessUnreadable("damaged", () => volumes.read(place, 0, length));
     if (bytes !== undefined) wipeMemory(bytes);
     else if (isLost(place)) damaged.push({ link, number });
     extents++;
@@ -197,6 +198,7 @@ export async function repairStore(
   const { store } = await openEngine({
     ...options,
     wipeAfter: ms(600_000),
+    unreadable: "damaged",
     onFailure: (fault) => failed.reject(fault),
   });
   const dropped = new Promise<void>((resolve) => store.commit({ gone: useless }, resolve));

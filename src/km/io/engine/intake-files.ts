@@ -11,15 +11,16 @@ import {
 } from "../../../host/disk/files.ts";
 import { freeMemory } from "../../../port/key.ts";
 import { EmptySegments, leaving, segmentName } from "./empty-segments.ts";
-import { type Group, groupHeader, lengthOf, openGroup, sealGroup } from "./group.ts";
+import { type Group, lengthOf, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
 import { type LoadHow, namesIn } from "./names-in.ts";
-import { groupAt, nextGroup } from "./next-group.ts";
+import { groupsIn } from "./next-group.ts";
 import { openOwn } from "./own-file.ts";
 import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { wrappedLength } from "./sealing.ts";
+import { type Unreadable, unlessUnreadable } from "./unreadable.ts";
 
 const headerLength = 512;
 const magic = Buffer.from("qkd-km intake 1\n", "latin1");
@@ -88,8 +89,9 @@ export class IntakeFiles {
 
   /**
    * Reads all that is there. Nothing is appended to a segment of an earlier process.
+   * @param unreadable a segment of which the disk does not give all bytes
    */
-  async load(how: LoadHow = "clean"): Promise<IntakeLoaded> {
+  async load(how: LoadHow = "clean", unreadable: Unreadable = "refused"): Promise<IntakeLoaded> {
     const names = await namesIn(this.#files, this.#folder, how);
     const numbers = names.flatMap((name) => {
       const match = /^(\d{12})\.seg$/.exec(name);
@@ -105,7 +107,10 @@ export class IntakeFiles {
     }
     for (const number of numbers) {
       this.#next = Math.max(this.#next, number + 1);
-      if ((await this.#read(number, groups, how)) === "damaged") damaged.push(number);
+      const read = () => this.#read(number, how);
+      const found = await unlessUnreadable(unreadable, read);
+      if (found === undefined) damaged.push(number);
+      for (const group of found ?? []) this.#take(group, groups);
     }
     if (how === "clean") await this.#writeAgain([...this.#segments.values()].slice(-lastSegments));
     return {
@@ -130,12 +135,31 @@ export class IntakeFiles {
     await this.#files.syncFolder(this.#folder);
   }
 
-  async #read(
-    number: number,
-    groups: Map<number, Group>,
-    how: LoadHow,
-  ): Promise<"damaged" | undefined> {
+  /** @param groups those of segments before it: one that was copied forward is in two, and the later one counts */
+  #take(group: Group, groups: Map<number, Group>): void {
+    const before = groups.get(group.number);
+    if (before !== undefined) this.#segments.get(before.segment)?.groups.delete(before);
+    groups.set(group.number, group);
+    this.#segments.get(group.segment)?.groups.set(group, group.count);
+  }
+
+  /** @returns its groups; undefined if it is damaged @throws a system error: nothing of it is kept */
+  async #read(number: number, how: LoadHow): Promise<Group[] | undefined> {
     const { file, size } = await openOwn(this.#files, this.#path(number), how);
+    try {
+      return await this.#readAll(number, file, size, how);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #readAll(
+    number: number,
+    file: OpenFile,
+    size: number,
+    how: LoadHow,
+  ): Promise<Group[] | undefined> {
     const header = await readAt(file, 0, headerLength);
     const wrapped = header.subarray(keyAt, keyAt + wrappedLength);
     const good = header.length === headerLength && header.subarray(0, magic.length).equals(magic);
@@ -143,43 +167,18 @@ export class IntakeFiles {
     if (unwrapped === undefined) {
       await file.close();
       // A header is durable before anything follows it: here power failed before that, and nothing was in it.
-      if (size > headerLength) return "damaged";
+      if (size > headerLength) return undefined;
       if (how === "clean") await this.#files.remove(this.#path(number));
-      return undefined;
+      return [];
     }
-    const segment: Segment = {
-      number,
-      file,
-      ...unwrapped,
-      since: this.#now(),
-      groups: new Map(),
-      size,
-      closed: true,
-    };
-    this.#segments.set(number, segment);
+    const { groups, damaged, isTorn } = await groupsIn(file, unwrapped.key, headerLength, size);
+    for (const group of groups) group.segment = number;
+    this.#damagedGroups += damaged;
+    const since = this.#now();
+    const segment = { number, file, ...unwrapped, since, groups: new Map(), size, closed: true };
+    this.#segments.set(number, { ...segment, isTorn });
     this.bytes += size;
-    let bad = 0;
-    for (let at = headerLength; at + groupHeader <= size; ) {
-      const group = await groupAt(file, segment.key, at, size);
-      // Damaged, or not written to its end: others may follow.
-      if (group === undefined) {
-        bad++;
-        segment.isTorn = true;
-        at = (await nextGroup(file, segment.key, at, size)) ?? size;
-        continue;
-      }
-      this.#damagedGroups += bad;
-      bad = 0;
-      group.segment = number;
-      group.offset = at;
-      at += lengthOf(group);
-      // A group that was copied forward is in two segments: the later one counts.
-      const before = groups.get(group.number);
-      if (before !== undefined) this.#segments.get(before.segment)?.groups.delete(before);
-      groups.set(group.number, group);
-      segment.groups.set(group, group.count);
-    }
-    return undefined;
+    return groups;
   }
 
   /** Appends groups, and makes them durable. @throws a system error: of a full disk, none of them is there */

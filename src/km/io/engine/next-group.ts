@@ -2,7 +2,7 @@
 import type { KeyObject } from "node:crypto";
 import type { OpenFile } from "../../../host/disk/files.ts";
 import { freeMemory } from "../../../port/key.ts";
-import { type Group, groupHeader, groupLength, groupMagic, openGroup } from "./group.ts";
+import { type Group, groupHeader, groupLength, groupMagic, lengthOf, openGroup } from "./group.ts";
 import { readAt } from "./read-at.ts";
 
 /** Places that look like a group are tried so often; by chance one in 4 GB does, the others are damaged groups. */
@@ -55,4 +55,44 @@ export async function nextGroup(
     if (group !== undefined) return at;
   }
   return undefined;
+}
+
+export interface GroupsOfSegment {
+  readonly groups: Group[];
+  /** Those that do not open, and are not the last that was written. */
+  readonly damaged: number;
+  /** Something in it does not open. */
+  readonly isTorn: boolean;
+}
+
+/** @param from where the first begins @param size of the segment, bytes @throws a system error: no key is in memory then */
+export async function groupsIn(
+  file: OpenFile,
+  key: KeyObject,
+  from: number,
+  size: number,
+): Promise<GroupsOfSegment> {
+  const groups: Group[] = [];
+  let [damaged, bad, isTorn] = [0, 0, false];
+  try {
+    for (let at = from; at + groupHeader <= size; ) {
+      const group = await groupAt(file, key, at, size);
+      // Damaged, or not written to its end: others may follow.
+      if (group === undefined) {
+        bad++;
+        isTorn = true;
+        at = (await nextGroup(file, key, at, size)) ?? size;
+        continue;
+      }
+      damaged += bad;
+      bad = 0;
+      group.offset = at;
+      at += lengthOf(group);
+      groups.push(group);
+    }
+  } catch (error) {
+    for (const group of groups) group.evict();
+    throw error;
+  }
+  return { groups, damaged, isTorn };
 }

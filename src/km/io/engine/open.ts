@@ -17,6 +17,7 @@ import { closedWith, isFilled, lostKeys, rowsOfLost } from "./lost-keys.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
 import { Reserve } from "./reserve.ts";
+import type { Unreadable } from "./unreadable.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface OpenOptions {
@@ -37,6 +38,8 @@ export interface OpenOptions {
   readonly files?: FileSystem;
   /** The books in this file; in SQLite if not given. */
   readonly ledger?: (path: string) => Ledger;
+  /** A segment that the disk does not give back; "damaged", for a repair, sets it aside. Default: refused. */
+  readonly unreadable?: Unreadable;
   /** Room that is kept for the books, bytes. */
   readonly reserveBytes?: number;
 }
@@ -111,7 +114,7 @@ async function openAll(
     // Books that begin anew would give up all keys in silence, here and then at the other end.
     const mayBegin = !(await hasKeys(files, folder));
     const books = await reserve.use(() => ledger.load(mayBegin));
-    const { groups, damaged, damagedGroups } = await intake.load();
+    const { groups, damaged, damagedGroups } = await intake.load("clean", options.unreadable);
     for (const number of damaged) await intake.setAside(number);
     const missing = await volumes.load(books.extents);
     const made = madeAgain(books.redo, books.extents, groups);
