@@ -108,9 +108,9 @@ async function openAll(
   if (keyring.hasOlder) await reserve.use(() => keyring.writeAgain());
   const { ledger: openLedger = (path) => new LedgerThread(path) } = options;
   const ledger = openLedger(`${folder}/books.sqlite`);
+  const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
+  const volumes = new Volumes(files, folder, keyring, random);
   try {
-    const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
-    const volumes = new Volumes(files, folder, keyring, random);
     // Books that begin anew would give up all keys in silence, here and then at the other end.
     const mayBegin = !(await hasKeys(files, folder));
     const books = await reserve.use(() => ledger.load(mayBegin));
@@ -187,6 +187,8 @@ async function openAll(
     };
   } catch (error) {
     await ledger.close();
+    // Why it is not opened is what counts.
+    await Promise.allSettled([intake.close(), volumes.close()]);
     throw error;
   }
 }
