@@ -4,10 +4,16 @@
  */
 import { diskFiles, exists } from "../../host/disk/files.ts";
 import { type FolderLock, lockFolder } from "../../host/disk/lock.ts";
+import { notOpened } from "./engine/open.ts";
 
-/** The folder of the store, which is made where there is none. @throws Fault `state.locked`, `state.io`; a system error */
+/** The folder of the store, which is made where there is none. @throws Fault `state.locked`, `state.io`, `km_store.io` */
 export async function lockStore(folder: string): Promise<FolderLock> {
-  await diskFiles.makeFolder(folder);
+  try {
+    await diskFiles.makeFolder(folder);
+  } catch (error) {
+    // A disk that is full or read-only, a link to nothing: no defect of the program.
+    throw notOpened(error, folder);
+  }
   return lockFolder(folder);
 }
 
