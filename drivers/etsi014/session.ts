@@ -98,7 +98,7 @@ export class Etsi014Session implements ModuleSession {
     };
     this.#troubles = parts.lasting.troubles;
     this.#troubles.tell = tell;
-    this.#troubles.absent = (code) => sink.absent?.(code);
+    this.#troubles.absent = (code) => sink.absent(code);
     const slow = options.slow_s * 1_000;
     const { rows } = parts.lasting;
     this.#kme = watched(client, { clock, troubles: this.#troubles, rows, slow });

@@ -34,7 +34,7 @@ export class Conditions {
     if (before === false || over() || (before === undefined && !isKnown)) return;
     this.#on.set(code, false);
     // Another session, or the process before, may have told of it.
-    if (before === undefined) sink.absent?.(code);
+    if (before === undefined) sink.absent(code);
     else sink.event({ code, severity: "cleared", text: "over" });
   }
 

@@ -49,6 +49,7 @@ async function take(
       damaged: () => done.reject(new Error("a block came damaged")),
       released: () => {},
       telemetry: () => {},
+      absent: () => {},
       event: () => {},
     },
     new AbortController().signal,

@@ -87,7 +87,7 @@ export interface ModuleSink {
    * What the driver itself finds wrong was looked at for the first time, and is not so: what was told of it before, by
    * another session or before a restart, is over. Where nothing was, nothing is told. Not for what a module says itself.
    */
-  absent?(code: string): void;
+  absent(code: string): void;
 }
 
 export interface ModuleSession {

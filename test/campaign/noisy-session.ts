@@ -138,6 +138,7 @@ export async function blocksThroughNoise(
           released += refs.length;
         },
         telemetry: () => {},
+        absent: () => {},
         event: () => {},
       },
       new AbortController().signal,

@@ -131,6 +131,7 @@ class OtherEnd {
       damaged: () => {},
       released: () => {},
       telemetry: () => {},
+      absent: () => {},
       event: () => {},
     };
     session = await this.#driver.connect(sink, this.#stop.signal);

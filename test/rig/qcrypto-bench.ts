@@ -60,6 +60,7 @@ export class QcryptoBench {
         damaged: (facts, why) => this.damaged.push({ facts, why }),
         released: (refs) => this.released.push(...refs),
         telemetry: (sample) => this.samples.push(sample),
+        absent: () => {},
         event: ({ code, severity }) => this.events.push(`${code} ${severity}`),
       },
       never,

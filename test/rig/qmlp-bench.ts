@@ -155,6 +155,7 @@ export class QmlpBench {
         damaged: (facts) => this.damaged.push(facts),
         released: (refs) => this.released.push(...refs),
         telemetry: (sample) => this.samples.push(sample),
+        absent: () => {},
         event: (event) => this.events.push(event),
       },
       signal,

@@ -50,6 +50,7 @@ export class Shutter implements ModuleDriver {
         released: (refs) => sink.released(refs),
         telemetry: (sample) => sink.telemetry(sample),
         event: (event) => sink.event(event),
+        absent: (code) => sink.absent(code),
       },
       signal,
     );

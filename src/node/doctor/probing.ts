@@ -43,6 +43,7 @@ export async function probe(
       damaged: () => {},
       released: () => {},
       telemetry: sample.resolve,
+      absent: () => {},
       event: () => {},
     },
     new AbortController().signal,

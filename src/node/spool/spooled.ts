@@ -119,7 +119,7 @@ class SpooledSession implements ModuleSession {
       released: (refs) => this.#released(refs),
       telemetry: (sample) => this.#sink.telemetry(sample),
       event: (event) => this.#sink.event(event),
-      absent: (code) => this.#sink.absent?.(code),
+      absent: (code) => this.#sink.absent(code),
     };
   }
 
@@ -308,7 +308,7 @@ class SpooledSession implements ModuleSession {
   #noForeign(): void {
     if (this.#toldForeign !== undefined || this.#over) return;
     this.#toldForeign = false;
-    this.#sink.absent?.("spool_foreign");
+    this.#sink.absent("spool_foreign");
   }
 
   #forget(refs: readonly BlockRef[], elsewhere: (refs: readonly BlockRef[]) => void): void {
@@ -350,7 +350,7 @@ class SpooledSession implements ModuleSession {
 
   #recovered(): void {
     // A session before may have told that they could not be.
-    if (this.#failing === undefined) this.#sink.absent?.("spool_failed");
+    if (this.#failing === undefined) this.#sink.absent("spool_failed");
     const wasFailing = this.#failing === true;
     this.#failing = false;
     if (!wasFailing) return;

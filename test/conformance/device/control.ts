@@ -151,6 +151,7 @@ const quiet = {
   damaged: () => {},
   released: () => {},
   telemetry: () => {},
+  absent: () => {},
   event: () => {},
 };
 

@@ -49,6 +49,7 @@ export class Visit {
           damaged: ({ ref }) => visit.damaged.push(blockName(ref)),
           released: (refs) => visit.released.push(...refs.map(blockName)),
           telemetry: (sample) => visit.samples.push(sample),
+          absent: () => {},
           event: (event) => visit.events.push(event),
         },
         stop.signal,

@@ -81,6 +81,7 @@ export class SimEnd {
         damaged: () => this.#world.mark("damaged"),
         released: (refs) => this.#released(refs),
         telemetry: () => {},
+        absent: () => {},
         event: () => {},
       },
       clock,

@@ -67,7 +67,7 @@ test("014: what was told before a restart ends when the driver looks, and it is 
   const process = () => {
     const troubles = new Troubles();
     troubles.tell = (event) => sink.event(event);
-    troubles.absent = (code) => sink.absent?.(code);
+    troubles.absent = (code) => sink.absent(code);
     return troubles;
   };
   process().is("ends_apart", true, "major", () => "away");

@@ -78,6 +78,7 @@ test.serial(
           telemetry: (one) => {
             if (end === "a") sample = one;
           },
+          absent: () => {},
           event: ({ code, severity }) => told.push(`${end} ${code} ${severity}`),
         },
         new AbortController().signal,

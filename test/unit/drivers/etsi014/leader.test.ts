@@ -30,6 +30,7 @@ const sink = {
   damaged: () => {},
   released: () => {},
   telemetry: () => {},
+  absent: () => {},
   event: () => {},
 };
 

@@ -63,6 +63,7 @@ testWith("cc", "over a line with noise, the module in C and the driver lose noth
         if (came.size === lengths.length) done.resolve();
       },
       telemetry: (sample) => samples.push(sample),
+      absent: () => {},
       event: (event) => events.push(event),
     },
     new AbortController().signal,

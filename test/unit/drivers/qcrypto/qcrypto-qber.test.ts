@@ -50,6 +50,7 @@ async function afterKill(folder: string): Promise<ReadonlyMap<number, number | u
       damaged: () => {},
       released: () => {},
       telemetry: () => {},
+      absent: () => {},
       event: () => {},
     };
     driver.connect(sink, new AbortController().signal).then((session) => {
@@ -259,6 +260,7 @@ test.serial(
           damaged: () => {},
           released: () => {},
           telemetry: () => {},
+          absent: () => {},
           event: () => {},
         },
         clock: systemClock,

@@ -221,6 +221,7 @@ test.serial(
         damaged: (facts, why) => custody.damaged(facts, why),
         released: (refs) => custody.released(refs),
         telemetry: () => {},
+        absent: () => {},
         event: () => {},
       };
       const session = await bench.driver.connect(sink, new AbortController().signal);

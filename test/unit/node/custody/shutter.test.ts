@@ -30,6 +30,8 @@ async function bench() {
   const sink: Partial<ModuleSink> = {
     block: (one) => got.push(one.ref.number),
     damaged: ({ ref }) => got.push(`damaged ${ref.number}`),
+    event: ({ code }) => got.push(`event ${code}`),
+    absent: (code) => got.push(`absent ${code}`),
   };
   const connect = async () => {
     await shutter.connect(sink as ModuleSink, patience(60_000));
@@ -54,7 +56,9 @@ test("an open shutter hands on what comes; a shut one wipes it, and asks for it 
   shutter.open();
   t.deepEqual(told, [["shut"], ["open"], ["grant", 1, 8], ["read", 3, 4]]);
   sink.block(block(5));
-  t.deepEqual(got, [1, "damaged 2", 5]);
+  sink.event({ code: "tamper", severity: "critical", text: "" });
+  sink.absent("kme_slow");
+  t.deepEqual(got, [1, "damaged 2", 5, "event tamper", "absent kme_slow"]);
   // Nothing is asked for twice.
   told.length = 0;
   shutter.shut();

@@ -66,6 +66,7 @@ async function begin(code: string) {
     damaged: ({ ref }) => void seen.push(`damaged ${ref.number}`),
     released: () => {},
     telemetry: () => {},
+    absent: () => {},
     event: ({ code: what }) => void seen.push(what),
   };
   const driver = spooled(emptyModule(), async () => spool, silentLog);

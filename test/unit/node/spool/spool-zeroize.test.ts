@@ -65,6 +65,7 @@ async function connected(disk: Disk) {
     damaged: (_, why) => codes.push(why),
     released: () => {},
     telemetry: () => {},
+    absent: () => {},
     event: ({ code, severity }) => codes.push(`${code} ${severity}`),
   };
   const behind = spooled(driver, async () => spool, silentLog);
