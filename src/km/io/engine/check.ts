@@ -6,6 +6,7 @@ import { Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { wipeMemory } from "../../../port/key.ts";
 import { rowKind } from "../../store/port.ts";
+import { assertBooksOf } from "./books-of.ts";
 import type { Group } from "./group.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
@@ -99,6 +100,7 @@ async function lookAtAll({ folder, masterKey, files = diskFiles }: CheckOptions)
   const volumes = new Volumes(files, folder, keyring, randomBytes);
   try {
     const books = await ledger.load(false);
+    assertBooksOf(keyring, books.consumed, folder);
     const { again, ...keys } = await lookAtIntake(intake, books);
     const isLost = ({ link, number }: Extent) => !again.has(placeName(link, number));
     const missing = (await volumes.load(books.extents, "as it is")).filter(isLost);

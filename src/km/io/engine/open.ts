@@ -7,6 +7,7 @@ import { errorCode, Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
 import { highestOf, highestRow, noChange, rowOf } from "./books-change.ts";
+import { assertBooksOf, rowOfStore } from "./books-of.ts";
 import { Engine } from "./engine.ts";
 import { fileOf } from "./fault.ts";
 import { IntakeFiles } from "./intake-files.ts";
@@ -114,6 +115,7 @@ async function openAll(
     // Books that begin anew would give up all keys in silence, here and then at the other end.
     const mayBegin = !(await hasKeys(files, folder));
     const books = await reserve.use(() => ledger.load(mayBegin));
+    assertBooksOf(keyring, books.consumed, folder);
     const { groups, damaged, damagedGroups } = await intake.load("clean", options.unreadable);
     for (const number of damaged) await intake.setAside(number);
     const missing = await volumes.load(books.extents);
@@ -138,7 +140,7 @@ async function openAll(
     const witnesses = { consumed, there: new Set(groups.map(({ number }) => number)) };
     const change = {
       ...noChange,
-      consumed: [...moved, ...rowsOfLost(witnesses), closedWith(undefined)],
+      consumed: [...moved, ...rowsOfLost(witnesses), closedWith(undefined), rowOfStore(keyring)],
       extents: again.map(rowOf),
       gone,
     };
