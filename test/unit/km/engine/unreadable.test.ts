@@ -1,5 +1,5 @@
 /** A disk that does not give some bytes back ends neither check nor repair; a start refuses, and names the file. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -71,6 +71,13 @@ function broken(path: string, at: number, code: string): FileSystem {
   };
 }
 
+/** Files of a folder that this process has open. */
+async function openIn(folder: string): Promise<string[]> {
+  const fds = await readdir("/proc/self/fd");
+  const paths = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
+  return paths.filter((path) => path.startsWith(folder));
+}
+
 for (const [what, code, at] of [
   ["header", "EIO", 10],
   ["keys", "EBADMSG", 700],
@@ -80,6 +87,11 @@ for (const [what, code, at] of [
     const [first = ""] = (await readdir(join(folder, "intake"))).toSorted();
     const path = join(folder, "intake", first);
     const files = broken(path, at, code);
+    // The first is whole, and was open by then.
+    const [, second = ""] = (await readdir(join(folder, "intake"))).toSorted();
+    const later = broken(join(folder, "intake", second), at, code);
+    await t.throwsAsync(open(folder, later));
+    t.deepEqual(await openIn(folder), [], "what was opened is closed");
     const refused = (await t.throwsAsync(open(folder, files))) as Fault;
     t.true(describe(refused).includes(`file=${path}, reason=${code}`), describe(refused));
 
