@@ -15,8 +15,8 @@ The same files are right for Kq-1 over TCP and over HTTPS.
                           under which it is reached; may be repeated
                           (km,localhost,127.0.0.1)
   --node NAME[,ADDRESS…]  a node; may be repeated (node-alice and node-bob)
-  --days N                how long they are good (90), no longer than the CA; the
-                          CA, when it is made: ten times as long
+  --days N                how long they are good (90), no longer than the CA;
+                          the CA, when it is made: ten times as long
   --renew                 make them anew also where they are there
   --json                  one JSON object instead of lines
   --help

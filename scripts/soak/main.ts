@@ -15,8 +15,8 @@ const usage = `npm run soak -- [options]: the long campaigns
   --scale F      F times as long; 0.01 is a try-out (default 1)
   --help
 
-Exit codes: 0 all held, 1 something did not, 64 wrong command line, 74 the output
-cannot be written.
+Exit codes: 0 all held, 1 something did not, 64 wrong command line,
+74 the output cannot be written.
 `;
 
 function number(text: string | undefined, standard: number): number {

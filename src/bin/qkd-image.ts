@@ -34,7 +34,7 @@ const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
           puts one in force that was laid down, on trial
   keep    ends the trial: it stays
   revert [--untried] [--why TEXT]
-          goes back to the one before; --untried: only from one that is on trial.
+          goes back to the one before; --untried: only from one on trial.
           The node tells of the one that it went back from, and why
   ports   those that the configuration in force opens to other machines
   allowance --config FILE --used FILE --sha256 HEX

@@ -166,7 +166,7 @@ function createChannel(
       ...(context.ledgerOf && { ledgerOf: context.ledgerOf }),
       nameOfKm: (claimant) => kms.named(claimant),
       health: () => monitoring.watch.verdict(module.name),
-      onEvent: (event) => monitoring.event(event),
+      onEvent: (event) => monitoring.tell(event),
       onSeen: (event) => monitoring.watch.event(event),
       onState: (name) => monitoring.stateChanged(name),
       onTelemetry: (name, sample) => monitoring.telemetry(name, sample),

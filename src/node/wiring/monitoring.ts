@@ -161,8 +161,14 @@ export class Monitoring {
     return problem;
   }
 
-  /** Something happened that is to be told. What alarms come of it, {@link watch} sees. */
+  /** Something happened: it is told, and {@link watch} sees what alarms come of it. */
   event(event: NodeEvent): void {
+    this.tell(event);
+    this.watch.event(event);
+  }
+
+  /** Something happened that is to be told, and that {@link watch} sees for itself: what a channel tells is bounded. */
+  tell(event: NodeEvent): void {
     this.#remember(event);
     this.#manager?.event(event);
   }
