@@ -1,6 +1,7 @@
 /** Looks at what a KME answers and how soon, and tells what a person should know. Pure. */
 import type { Clock } from "../../src/base/clock.ts";
 import { Fault } from "../../src/base/errors.ts";
+import { LookedAt } from "../../src/base/looked-at.ts";
 import type { ModuleEvent } from "../../src/port/module.ts";
 import type { Asked, Kme, KmeStatus } from "./kme.ts";
 
@@ -10,16 +11,13 @@ export class Troubles {
   tell: (event: ModuleEvent) => void = () => {};
   /** Of the session of now. */
   absent: (code: string) => void = () => {};
-  /** Codes that were looked at, and whether they are so. */
-  readonly #on = new Map<string, boolean>();
+  readonly #seen = new LookedAt();
 
   is(code: string, on: boolean, severity: ModuleEvent["severity"], text: () => string): void {
-    const before = this.#on.get(code);
-    if (on === before) return;
-    this.#on.set(code, on);
-    if (on) this.tell({ code, severity, text: text() });
-    else if (before === undefined) this.absent(code);
-    else this.tell({ code, severity: "cleared", text: "over" });
+    const change = this.#seen.look(code, on);
+    if (change === "begins") this.tell({ code, severity, text: text() });
+    else if (change === "ends") this.tell({ code, severity: "cleared", text: "over" });
+    else if (change === "absent") this.absent(code);
   }
 }
 

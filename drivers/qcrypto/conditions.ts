@@ -1,6 +1,7 @@
 /** What the driver finds wrong by itself: told when it begins, and when it ends. Pure. */
 import { describe } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
+import { LookedAt } from "../../src/base/looked-at.ts";
 import type { ModuleEvent, ModuleSink } from "../../src/port/module.ts";
 
 export interface ConditionsParts {
@@ -12,8 +13,7 @@ export interface ConditionsParts {
 
 export class Conditions {
   readonly #parts: ConditionsParts;
-  /** Codes that were looked at, and whether they are so. */
-  readonly #on = new Map<string, boolean>();
+  readonly #seen = new LookedAt();
 
   constructor(parts: ConditionsParts) {
     this.#parts = parts;
@@ -21,8 +21,7 @@ export class Conditions {
 
   begins(code: string, severity: ModuleEvent["severity"], text: string): void {
     const { sink, log, over } = this.#parts;
-    if (over() || this.#on.get(code) === true) return;
-    this.#on.set(code, true);
+    if (over() || this.#seen.look(code, true) === undefined) return;
     log.warn(text);
     sink.event({ code, severity, text });
   }
@@ -30,12 +29,10 @@ export class Conditions {
   /** @param isKnown whether all was looked at that could say otherwise */
   ends(code: string, isKnown = true): void {
     const { sink, over } = this.#parts;
-    const before = this.#on.get(code);
-    if (before === false || over() || (before === undefined && !isKnown)) return;
-    this.#on.set(code, false);
-    // Another session, or the process before, may have told of it.
-    if (before === undefined) sink.absent(code);
-    else sink.event({ code, severity: "cleared", text: "over" });
+    if (over() || !(isKnown || this.#seen.isKnown(code))) return;
+    const change = this.#seen.look(code, false);
+    if (change === "ends") sink.event({ code, severity: "cleared", text: "over" });
+    else if (change === "absent") sink.absent(code);
   }
 
   /** @param trouble undefined: there is none */

@@ -5,6 +5,7 @@
  */
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { LookedAt } from "../../base/looked-at.ts";
 import { type BlockRef, blockName, type KeyBlock } from "../../port/key.ts";
 import type {
   ModuleCommand,
@@ -16,6 +17,8 @@ import type {
 import { Shutter } from "../custody/shutter.ts";
 import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
 
+/** Codes of what it tells of by itself. */
+const [failing, foreign] = ["spool_failed", "spool_foreign"] as const;
 /** Of the machine, or of a mode that a person sets: what is in the file may be good. */
 const passing: readonly unknown[] = ["EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "ESTALE"];
 
@@ -95,10 +98,8 @@ class SpooledSession implements ModuleSession {
   #ended!: Promise<Error | undefined>;
   /** The spool could not be read just now, and ended the session. */
   #trouble: Error | undefined;
-  /** Undefined: not known yet in this session. */
-  #failing: boolean | undefined;
-  /** Undefined: not all that was there at the beginning was looked at. */
-  #toldForeign: boolean | undefined;
+  /** Whether spooling fails, and whether there are blocks of another module, as this session knows by now. */
+  readonly #seen = new LookedAt();
 
   constructor(spool: Spool, shutter: Shutter, sink: ModuleSink, log: Log) {
     this.#spool = spool;
@@ -263,7 +264,7 @@ class SpooledSession implements ModuleSession {
   #lend(): void {
     const most = {
       // While nothing can be spooled there is one block at a time, to see whether it can again.
-      blocks: this.#failing ? Math.min(1, this.#credit.blocks) : this.#credit.blocks,
+      blocks: this.#seen.isOn(failing) ? Math.min(1, this.#credit.blocks) : this.#credit.blocks,
       bytes: Math.min(this.#credit.bytes, this.#spool.room),
     };
     const blocks = Math.max(0, most.blocks - this.#lent.blocks);
@@ -298,17 +299,16 @@ class SpooledSession implements ModuleSession {
   /** It waits for the module that it is of. */
   #isForeign(one: Spooled): void {
     this.#log.warn("spool: a block of another module", facts(one));
-    if (this.#toldForeign) return;
-    this.#toldForeign = true;
+    if (this.#seen.look(foreign, true) === undefined) return;
     const text = "the spool has blocks of another module: they wait for that";
-    this.#sink.event({ code: "spool_foreign", severity: "major", text });
+    this.#sink.event({ code: foreign, severity: "major", text });
   }
 
   /** Another session may have told of some that are released meanwhile. */
   #noForeign(): void {
-    if (this.#toldForeign !== undefined || this.#over) return;
-    this.#toldForeign = false;
-    this.#sink.absent("spool_foreign");
+    if (this.#over || this.#seen.isKnown(foreign)) return;
+    this.#seen.look(foreign, false);
+    this.#sink.absent(foreign);
   }
 
   #forget(refs: readonly BlockRef[], elsewhere: (refs: readonly BlockRef[]) => void): void {
@@ -341,20 +341,18 @@ class SpooledSession implements ModuleSession {
   }
 
   #failed(error: unknown): void {
-    if (this.#failing) return;
-    this.#failing = true;
+    if (this.#seen.look(failing, true) === undefined) return;
     this.#log.error(describe(error));
     const text = "keys cannot be spooled: no more are read";
-    this.#sink.event({ code: "spool_failed", severity: "major", text });
+    this.#sink.event({ code: failing, severity: "major", text });
   }
 
   #recovered(): void {
+    const change = this.#seen.look(failing, false);
     // A session before may have told that they could not be.
-    if (this.#failing === undefined) this.#sink.absent("spool_failed");
-    const wasFailing = this.#failing === true;
-    this.#failing = false;
-    if (!wasFailing) return;
-    this.#sink.event({ code: "spool_failed", severity: "cleared", text: "keys are spooled again" });
+    if (change === "absent") this.#sink.absent(failing);
+    if (change !== "ends") return;
+    this.#sink.event({ code: failing, severity: "cleared", text: "keys are spooled again" });
   }
 }
 
