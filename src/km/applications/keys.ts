@@ -4,6 +4,7 @@
  */
 
 import type { Duration } from "../../base/duration.ts";
+import { always, type IsWanted } from "../../base/wanted.ts";
 import { asUuid } from "../../wire/etsi014/key-ids.ts";
 import {
   type KeyLimits,
@@ -21,7 +22,7 @@ import { useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
-import { always, type IsWanted, type Request, type Shortage } from "../supply/request.ts";
+import type { Request, Shortage } from "../supply/request.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
 import { type Found, notAtOnce, setOfKeys } from "./found.ts";

@@ -2,15 +2,13 @@
  * Relays that applications wait for. One whose application has gone is for the next question that it is enough for: who
  * asks again and again, while a KM on the way is slow, burns the pads of one relay and not of as many. Pure.
  */
+import type { IsWanted } from "../../base/wanted.ts";
 import type { RelayEnd } from "./source.ts";
 
 /** Demands at a time; bytes that they ask for; relays of one of them. */
 const most = { demands: 256, bytes: 33_554_432, relays: 16 } as const;
 /** Least bytes of a relay: both owners have half of what comes. */
 export const leastDemand = 64;
-
-/** Whether an application still waits. */
-export type IsWanted = () => boolean;
 
 interface DemandParts {
   /** KM ID. */

@@ -3,11 +3,12 @@
  * tried in their order, the next when one fails; a controller is asked for one where none is known. AES-256-GCM in
  * place of one-time pads only where that is allowed, and pads are short. Pure.
  */
+import type { IsWanted } from "../../base/wanted.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { BurntWays } from "./burnt.ts";
-import { Demands, type IsWanted, leastDemand } from "./demands.ts";
+import { Demands, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
 import { PoolPads } from "./pool-pads.ts";

@@ -1,7 +1,7 @@
 /** Questions of applications for keys that were offered to them, until the owner has answered for all of their keys. Pure. */
+import type { IsWanted } from "../../base/wanted.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
-import type { IsWanted } from "./request.ts";
 
 export interface OpenTake {
   readonly uses: readonly Use[];

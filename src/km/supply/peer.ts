@@ -3,6 +3,7 @@
  * Only this end expires them, and it tells the owner what became of each. Pure.
  */
 import { timingSafeEqual } from "node:crypto";
+import { always } from "../../base/wanted.ts";
 import { digestOf } from "../../wire/kx/codec.ts";
 import type { Assign, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
@@ -17,7 +18,6 @@ import { type OpenTake, OpenTakes } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
 import { isPromised, keepPromised, promise, promisedKeys, promisedTo } from "./promised.ts";
-import { always } from "./request.ts";
 import { UnderCheck } from "./under-check.ts";
 import { voidUnbound } from "./void-unbound.ts";
 

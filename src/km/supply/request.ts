@@ -1,15 +1,8 @@
 /** What an application asks its KM for, and why it may get nothing. */
+import type { IsWanted } from "../../base/wanted.ts";
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
-
-/**
- * Whether its answer can still be heard: false from when its application has gone away. It asks again, and what is not given
- * by then is there for that question.
- */
-export type IsWanted = () => boolean;
-
-export const always: IsWanted = () => true;
 
 /** One question of one application. */
 export interface Request {

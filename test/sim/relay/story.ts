@@ -3,11 +3,12 @@
  * ask; crashes, cuts, a disk put back, messages lost, doubled, late and changed. At its end all faults are over, and
  * the books of both ends of every link must come to agree.
  */
+
+import { always } from "../../../src/base/wanted.ts";
 import { oneTimeTag } from "../../../src/km/relay/one-time-mac.ts";
 import type { PairPolicy } from "../../../src/km/relay/pair-parts.ts";
 import type { RelayLink, RelayWorld } from "../../../src/km/relay/ports.ts";
 import { tagKey } from "../../../src/km/relay/scheme.ts";
-import { always } from "../../../src/km/supply/request.ts";
 import { relayText } from "../../../src/wire/kx/codec.ts";
 import type { Relay, RelayScheme } from "../../../src/wire/kx/relay-messages.ts";
 import { random, streamSeed } from "../../random.ts";

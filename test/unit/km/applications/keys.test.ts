@@ -2,6 +2,7 @@
 
 import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
+import { always } from "../../../../src/base/wanted.ts";
 import {
   ApplicationKeys,
   type Granted,
@@ -11,7 +12,7 @@ import {
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
 import { useOf } from "../../../../src/km/store/sae-set.ts";
 import { noOffer, type Use } from "../../../../src/km/store/shapes.ts";
-import { always, type Request, type Shortage } from "../../../../src/km/supply/request.ts";
+import type { Request, Shortage } from "../../../../src/km/supply/request.ts";
 import type { KeyRequest } from "../../../../src/wire/etsi014/key-request.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 import { ManualClock } from "../../../clock.ts";

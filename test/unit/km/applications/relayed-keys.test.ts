@@ -1,9 +1,10 @@
 /** Keys of a link whose stock is relayed when it is asked for. */
 import test from "ava";
 import { ms } from "../../../../src/base/duration.ts";
+import type { IsWanted } from "../../../../src/base/wanted.ts";
 import { ApplicationKeys, type KeyLink } from "../../../../src/km/applications/keys.ts";
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
-import type { IsWanted, Shortage } from "../../../../src/km/supply/request.ts";
+import type { Shortage } from "../../../../src/km/supply/request.ts";
 
 test("what relays for an application is told when that has gone away", (t) => {
   const rate = { keysPerS: 10, burst: 20 };

@@ -1,8 +1,8 @@
 /** Relays that applications wait for, which end as a test says. */
 import test from "ava";
+import { always } from "../../../../src/base/wanted.ts";
 import { Demands } from "../../../../src/km/relay/demands.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
-import { always } from "../../../../src/km/supply/request.ts";
 
 function bench(batch = 1_000) {
   const begun: { readonly length: number; readonly done: (end: RelayEnd) => void }[] = [];

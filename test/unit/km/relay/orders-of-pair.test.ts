@@ -1,8 +1,8 @@
 /** What controllers and operators order of a pair, up to the most that there is to be. */
 import test from "ava";
+import { always } from "../../../../src/base/wanted.ts";
 import { RelayPair } from "../../../../src/km/relay/pair.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
-import { always } from "../../../../src/km/supply/request.ts";
 
 const high = 64_000;
 const batch = 1_000;

@@ -1,8 +1,8 @@
 import test from "ava";
+import { always } from "../../../../src/base/wanted.ts";
 import { RelayPair } from "../../../../src/km/relay/pair.ts";
 import type { PairPolicy } from "../../../../src/km/relay/pair-parts.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
-import { always } from "../../../../src/km/supply/request.ts";
 
 const policy: PairPolicy = {
   routes: [["km-b"], ["km-x"]],
