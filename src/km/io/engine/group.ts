@@ -18,9 +18,9 @@ export const groupKeys = 65_536;
 export const groupBytes = 4_194_304;
 /** Magic, group number, lengths of facts and key bytes, tag. */
 export const groupHeader = 4 + 8 + 4 + 4 + 16;
-const magic = 0x71_6b_67_31;
 /** How a group begins. */
 export const groupMagic = Buffer.from("qkg1", "latin1");
+const magic = groupMagic.readUInt32BE(0);
 /** Module, ID, bits, stamp, QBER, time of storage. */
 const factLength = 2 + 16 + 4 + 8 + 8 + 8;
 

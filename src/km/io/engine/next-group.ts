@@ -11,7 +11,7 @@ const mostTries = 65_536;
 const mostBytes = 67_108_864;
 
 /** @param size of the segment, bytes @returns the group that begins there; undefined if none does that opens @throws a system error */
-export async function groupAt(
+async function groupAt(
   file: OpenFile,
   key: KeyObject,
   at: number,
@@ -21,38 +21,38 @@ export async function groupAt(
   if (length === undefined || at + length > size) return undefined;
   const sealed = await readAt(file, at, length);
   try {
-    return openGroup(sealed, key);
+    const group = openGroup(sealed, key);
+    if (group !== undefined) group.offset = at;
+    return group;
   } finally {
     freeMemory(sealed);
   }
 }
 
 /**
- * Where the next whole group of a segment begins, behind one that does not open: how long that one is, its header may
- * not tell.
+ * The next whole group of a segment, behind one that does not open: how long that one is, its header may not tell.
  * @param from of the damaged one @param size of the segment, bytes @returns undefined if none follows
  * @throws a system error
  */
-export async function nextGroup(
+async function nextGroup(
   file: OpenFile,
   key: KeyObject,
   from: number,
   size: number,
-): Promise<number | undefined> {
+): Promise<Group | undefined> {
   const rest = await readAt(file, from, size - from);
-  const places: number[] = [];
+  const places: { readonly at: number; readonly length: number }[] = [];
   for (let at = rest.indexOf(groupMagic, 1); at > 0; at = rest.indexOf(groupMagic, at + 1)) {
-    if (places.push(from + at) === mostTries) break;
+    const length = groupLength(rest.subarray(at)) ?? 0;
+    if (places.push({ at: from + at, length }) === mostTries) break;
   }
   freeMemory(rest);
   let tried = 0;
-  for (const at of places) {
-    const length = groupLength(await readAt(file, at, groupHeader)) ?? 0;
+  for (const { at, length } of places) {
     if (at + length <= size) tried += length;
     if (tried > mostBytes) return undefined;
     const group = await groupAt(file, key, at, size);
-    group?.evict();
-    if (group !== undefined) return at;
+    if (group !== undefined) return group;
   }
   return undefined;
 }
@@ -76,18 +76,17 @@ export async function groupsIn(
   let [damaged, bad, isTorn] = [0, 0, false];
   try {
     for (let at = from; at + groupHeader <= size; ) {
-      const group = await groupAt(file, key, at, size);
-      // Damaged, or not written to its end: others may follow.
+      let group = await groupAt(file, key, at, size);
       if (group === undefined) {
+        // Damaged, or not written to its end: others may follow.
         bad++;
         isTorn = true;
-        at = (await nextGroup(file, key, at, size)) ?? size;
-        continue;
+        group = await nextGroup(file, key, at, size);
+        if (group === undefined) break;
       }
       damaged += bad;
       bad = 0;
-      group.offset = at;
-      at += lengthOf(group);
+      at = group.offset + lengthOf(group);
       groups.push(group);
     }
   } catch (error) {
