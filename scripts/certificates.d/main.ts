@@ -8,7 +8,7 @@ import {
   createAuthority,
   loadAuthority,
 } from "../../test/emulator/certificates.ts";
-import { dateOf } from "../site.d/authority.ts";
+import { dateOf, day } from "../site.d/authority.ts";
 import { placeFile, placeNewFile, readNamed, staged, stageFile } from "../site.d/put.ts";
 import { Refusal } from "../site.d/refusal.ts";
 import { guardOutput } from "../tool.ts";
@@ -21,8 +21,6 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 const complain = (text: string) => process.stderr.write(`certificates: ${text}\n`);
 
 class FolderError extends Error {}
-
-const day = 86_400_000;
 
 /** The authority of the folder, a new one if there is none; how long it can make certificates for, at most as asked. */
 async function authorityOf(

@@ -15,7 +15,7 @@ import { createAuthority } from "../../test/emulator/certificates.ts";
 import { placeFile, placeNewFile, putFile, readNamed, staged, stageFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
-const day = 86_400_000;
+export const day = 86_400_000;
 /** What a machine asks a certificate for, and what it is to be called on the stick. */
 const requests = /^(?:(qkd)|(km))-[0-9a-f]{12}\.csr$/;
 

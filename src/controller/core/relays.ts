@@ -205,7 +205,7 @@ export class Relays {
       plan.avoid(planned.route, world.now() + policy.rules.avoidMs);
     }
     // Key managers of ours tell of their relays in reports; those are the books.
-    if (this.#routes.ends.reports(plan.name).length === 0) {
+    if (!this.#routes.ends.isReported(plan.name)) {
       const failed = why === undefined ? 0 : 1;
       accounts.add("pair", plan.name, { relays: 1, relayed: bits, failed }, world.wall());
     }
