@@ -93,10 +93,12 @@ export class Reserve {
   async #write(): Promise<void> {
     await this.#files.remove(this.#path);
     const file = await this.#files.open(this.#path, "wx", 0o600);
+    // The same for all pieces: each with memory of its own left as much of that as the reserve has.
+    const zeros = Buffer.alloc(Math.min(piece, this.#bytes));
     try {
       for (let at = 0; at < this.#bytes; at += piece) {
         if (this.#isInTheWay) throw new Fault("km_store.full", "no room for a reserve");
-        await writeAll(file, Buffer.alloc(Math.min(piece, this.#bytes - at)), at);
+        await writeAll(file, zeros.subarray(0, this.#bytes - at), at);
       }
       await file.datasync();
     } finally {

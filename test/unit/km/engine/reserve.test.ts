@@ -10,6 +10,8 @@ const mebibyte = 1_048_576;
 class SmallDisk {
   readonly #disk = new Disk();
   others = 0;
+  /** Memory that was written from. */
+  readonly written = new Set<ArrayBufferLike>();
   readonly #bytes: number;
   /** Called before a file is removed. */
   beforeRemove = async () => {};
@@ -40,6 +42,7 @@ class SmallDisk {
       const file = await disk.open(path, flags);
       const write: OpenFile["write"] = async (source, offset, length, position) => {
         if (this.left < length) throw systemError("ENOSPC");
+        this.written.add(source.buffer);
         const written = await file.write(source, offset, length, position);
         await this.grown(position + length);
         return written;
@@ -119,4 +122,12 @@ test("one that is made meanwhile makes way", async (t) => {
     reserve.use(() => disk.take(1_000)),
     { code: "ENOSPC" },
   );
+});
+
+test("all pieces of a reserve are written from the same memory", async (t) => {
+  const { disk, reserve } = bench(4, 4);
+  await reserve.make();
+  t.true(reserve.isThere);
+  t.is(disk.left, 0);
+  t.is(disk.written.size, 1);
 });
