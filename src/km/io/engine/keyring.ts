@@ -64,6 +64,11 @@ export class Keyring {
     return this.#keys.at(-1) as WrappingKey;
   }
 
+  /** Whether one of its keys has this ID. */
+  has(id: number): boolean {
+    return this.#keys.some((key) => key.id === id);
+  }
+
   /** Whether anything may still be under an older one. */
   get hasOlder(): boolean {
     return this.#keys.length > 1;

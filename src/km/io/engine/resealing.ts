@@ -4,6 +4,8 @@
  */
 import type { Timer } from "../../../base/clock.ts";
 import { Fault } from "../../../base/errors.ts";
+import { noChange } from "./books-change.ts";
+import { rowOfStore } from "./books-of.ts";
 import type { EngineParts } from "./parts.ts";
 import { isFull } from "./reserve.ts";
 
@@ -29,6 +31,8 @@ export class Resealing {
   #timer: Timer | undefined;
   #isRunning = false;
   #isStopped = false;
+  /** The books have the newest key. */
+  #isTold = false;
 
   constructor(parts: EngineParts, host: ResealingHost) {
     this.#parts = parts;
@@ -65,6 +69,7 @@ export class Resealing {
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#isRunning = true;
+    this.#isTold = false;
     // Between two syncs: what is sealed by a key that is not on the disk yet would be lost with it. And with nothing
     // sealed anew beside it: that would be under the older key, and be there after it is forgotten.
     this.#host.work(async () => {
@@ -89,6 +94,7 @@ export class Resealing {
     if (this.#isStopped) return;
     const begun = this.#parts.clock.now();
     try {
+      await this.#tell();
       if (!(await this.#host.piece())) return await this.#end();
     } catch (error) {
       if (!isFull(error)) throw error;
@@ -96,6 +102,15 @@ export class Resealing {
       return this.#next(fullPauseMs);
     }
     this.#next(Math.max(leastPauseMs, this.#parts.clock.now() - begun));
+  }
+
+  /** Before anything is sealed anew: an older file with the store's keys, which would not open it, is known as such. */
+  async #tell(): Promise<void> {
+    if (this.#isTold) return;
+    const { keyring, ledger, reserve } = this.#parts;
+    const change = { ...noChange, consumed: [rowOfStore(keyring)] };
+    await this.#host.between(() => reserve.use(() => ledger.apply(change)));
+    this.#isTold = true;
   }
 
   async #end(): Promise<void> {

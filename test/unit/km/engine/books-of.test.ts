@@ -1,5 +1,6 @@
 /** Books of another store are told, by start and check, and nothing is changed by them. */
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { copyFile, cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -8,15 +9,16 @@ import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { checkStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
+import { putKeys } from "../../../rig/stored-keys.ts";
 
 const masterKey = Buffer.alloc(32, 5);
 
-async function open(folder: string, by = masterKey) {
+async function open(folder: string, by: Uint8Array = masterKey, onRekeyed = () => {}) {
   const onFailure = (fault: Fault) => {
     throw fault;
   };
   const options = { folder, masterKey: by, limitBytes: 1e9, wipeAfter: ms(600_000), onFailure };
-  return (await openEngine(options)).store;
+  return (await openEngine({ ...options, onRekeyed })).store;
 }
 
 test("books of another store with the same master key are refused, and its own are taken after a re-key", async (t) => {
@@ -52,4 +54,39 @@ test("books of an older key manager, which do not tell it, are taken", async (t)
   database.close();
   await t.notThrowsAsync(checkStore({ folder, masterKey }));
   await (await open(folder)).close();
+});
+
+test("keys and books of the two sides of a re-key are refused, and nothing is given up", async (t) => {
+  const place = await mkdtemp(join(tmpdir(), "qkd-km-books-of-"));
+  t.teardown(() => rm(place, { recursive: true }));
+  const [folder, before] = [join(place, "store"), join(place, "before")];
+  const { promise: rekeyed, resolve: onRekeyed } = Promise.withResolvers<void>();
+  const store = await open(folder, masterKey, onRekeyed);
+  const keys = [{ id: randomBytes(16), bits: 256, bytes: randomBytes(32) }];
+  await new Promise((done) => putKeys(store, "m", keys, done));
+  await store.close();
+  await cp(folder, before, { recursive: true });
+  const [next, again] = [Buffer.alloc(32, 6), await open(folder, masterKey, onRekeyed)];
+  await again.rekey(next);
+  await rekeyed;
+  await again.close();
+
+  /** @param of what is put into the other's folder */
+  const mixed = async (into: string, of: string, name: string, by: Uint8Array, message: string) => {
+    await copyFile(join(into, name), join(place, "kept"));
+    await copyFile(join(of, name), join(into, name));
+    const files = await readdir(join(into, "intake"));
+    const facts = { file: join(into, name) };
+    for (const act of [() => open(into, by), () => checkStore({ folder: into, masterKey: by })]) {
+      t.like(await t.throwsAsync(act), { code: "km_store.corrupt", message, facts });
+    }
+    t.deepEqual(await readdir(join(into, "intake")), files);
+    await copyFile(join(place, "kept"), join(into, name));
+  };
+  const older = "the file with the store's keys is of before a re-key, and the books are of after";
+  await mixed(folder, before, "store", masterKey, older);
+  const books = "the books are of before a re-key, and the file with the store's keys is of after";
+  await mixed(folder, before, "books.sqlite", next, books);
+  t.is((await checkStore({ folder, masterKey: next })).waiting_keys, 1);
+  await (await open(folder, next)).close();
 });
