@@ -49,7 +49,7 @@ export interface KxLinkHandlers {
   onSession(session: KxSession): void;
   onMessage(message: KxMessage): void;
   onEnd(why: Fault): void;
-  /** A process of the other KM came back whose place another one has taken: both run. Its connection is refused. */
+  /** A process of the other KM came back, again, whose place another one has taken: both run. Its connection is refused. */
   onTwice?(): void;
 }
 
@@ -102,6 +102,8 @@ export class KxLink {
   #leaveMs = leaveMs;
   /** Incarnations of the other KM, in hexadecimal: in the order of their first sessions, that of now at the end. */
   #incarnations: readonly string[] = [];
+  /** Those of before from which a HELLO came since. */
+  readonly #cameBack = new Set<string>();
 
   constructor(options: KxLinkOptions) {
     this.#options = options;
@@ -259,10 +261,19 @@ export class KxLink {
       throw this.#wrong("another KM answers than the one of this link");
     if (to !== this.#options.me) throw this.#wrong("the other KM wants to talk to another KM");
     // What it had asked before, the other may have had since: it must begin anew.
-    if (this.#incarnations.slice(0, -1).includes(incarnation.toString("hex"))) {
-      this.#options.handlers.onTwice?.();
-      throw this.#wrong("two processes are the other KM: this one was replaced by another");
-    }
+    const name = incarnation.toString("hex");
+    if (!this.#incarnations.slice(0, -1).includes(name)) return;
+    // The network may have kept the HELLO of a process that is over. One that runs dials again.
+    if (this.#cameBack.has(name)) this.#options.handlers.onTwice?.();
+    this.#cameBack.add(name);
+    throw this.#wrong("this process of the other KM was replaced by another");
+  }
+
+  /** It has answered: it runs, and is not a HELLO that came late of a process that is over. */
+  #hasTakenPlace(incarnation: string): void {
+    if (this.#incarnations.at(-1) === incarnation) return;
+    this.#incarnations = [...this.#incarnations.slice(1 - mostFormer), incarnation];
+    this.#cameBack.clear();
   }
 
   #wrong(why: string): Fault {
@@ -274,13 +285,15 @@ export class KxLink {
     const group = connection.peer?.group ?? "unknown";
     this.#current?.end(new Fault("kx.closed", "another connection took its place", { peer }));
     this.#current = connection;
-    const known = hello.incarnation.toString("hex");
-    if (this.#incarnations.at(-1) !== known) {
-      this.#incarnations = [...this.#incarnations.slice(1 - mostFormer), known];
-    }
+    const incarnation = hello.incarnation.toString("hex");
+    let isFirst = true;
     connection.handOver({
       onHello: () => {},
-      onMessage: (message) => handlers.onMessage(message),
+      onMessage: (message) => {
+        if (isFirst) this.#hasTakenPlace(incarnation);
+        isFirst = false;
+        handlers.onMessage(message);
+      },
       onEnd: (why) => {
         if (this.#current === connection) this.#current = undefined;
         if (why.code !== "stopped") this.count(why);
