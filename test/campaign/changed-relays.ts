@@ -105,6 +105,7 @@ class Bench {
         const isNamed = id.every((byte) => byte === id[0]);
         done(Buffer.from((isNamed ? this.#pads[id[0] as number] : undefined) ?? own));
       },
+      refuse: () => {},
       release: () => {},
       send: (message: RelayMessage) => {
         if (message.type === "relay") this.#went++;

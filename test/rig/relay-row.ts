@@ -4,7 +4,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { RelayDesk } from "../../src/km/relay/desk.ts";
-import type { RelayedKey, RelayLink, RelayTold, RelayWorld } from "../../src/km/relay/ports.ts";
+import {
+  type RelayedKey,
+  type RelayLink,
+  type RelayTold,
+  type RelayWorld,
+  useOfRelay,
+} from "../../src/km/relay/ports.ts";
 import type { RelayEnd, RelayOrder } from "../../src/km/relay/source.ts";
 import { decodePayload, encodePayload } from "../../src/wire/kx/codec.ts";
 import type { KxMessage } from "../../src/wire/kx/messages.ts";
@@ -114,7 +120,16 @@ export class RelayRow {
       send: (message) => {
         if (!(rules.isMute?.(me) ?? false)) this.say(me, peer, message);
       },
-      release: () => {},
+      refuse: (id, use) => {
+        const name = `${peer} ${me} ${id.toString("hex")}`;
+        if (this.#lent.get(name)?.use === use) this.#lent.delete(name);
+      },
+      release: (relay) => {
+        for (const [name, { use }] of this.#lent) {
+          const isOf = name.startsWith(`${peer} ${me} `) && use === useOfRelay(relay);
+          if (isOf) this.#lent.delete(name);
+        }
+      },
       keep: ({ bytes, time }: RelayedKey, done) => {
         const isFull = rules.isFull?.(me) ?? false;
         const copy = Buffer.from(bytes);
@@ -207,6 +222,11 @@ export class RelayRow {
       desk.tick();
       this.settle();
     }
+  }
+
+  /** Pads that were lent and whose end is waited for. */
+  get bound(): number {
+    return this.#lent.size;
   }
 
   /** Relays that a KM has not done with. */

@@ -133,6 +133,12 @@ export class RelayWay implements RelayLink {
     if (!isClaimed) done(undefined);
   }
 
+  refuse(...[id, use]: Parameters<RelayLink["refuse"]>): void {
+    const { peer, books } = this.#link.core;
+    const name = id.toString("hex");
+    if (books.uses.get(name)?.request === use) peer.giveUp([name]);
+  }
+
   release(relay: Buffer): void {
     const use = useOfRelay(relay);
     this.#link.core.peer.abandon(({ request }) => request === use);

@@ -60,6 +60,11 @@ function extended(path: readonly string[], next: string): readonly string[] | un
   return isRoute(longer) ? longer : undefined;
 }
 
+/** The message is not read. */
+function refusePad(from: RelayLink, { pad, relay }: Relay): void {
+  from.refuse(pad, useOfRelay(relay));
+}
+
 /** A key that a source has reserved for a relay, and where it is to go. */
 export interface Reserved {
   readonly relay: Buffer;
@@ -102,7 +107,10 @@ export class RelayNode {
       return this.#gather(name, known, from, message);
     }
     const why = this.#refusal(message);
-    if (why !== undefined) return this.#answer(from, message, why);
+    if (why !== undefined) {
+      refusePad(from, message);
+      return this.#answer(from, message, why);
+    }
     const one = this.#begin(name, from, message);
     if (one.gathering !== undefined) return this.#gather(name, one, from, message);
     const pass = () =>
@@ -110,9 +118,11 @@ export class RelayNode {
         if (failure !== undefined) this.#end(name, one, failure, me);
       });
     const isAsked = this.#world.extend?.(message.path, (next) => {
-      if (this.#underWay.get(name) !== one) return;
       const longer = next === undefined ? undefined : extended(message.path, next);
-      if (longer === undefined) return this.#end(name, one, "route", me);
+      if (this.#underWay.get(name) !== one || longer === undefined) {
+        refusePad(from, message);
+        return this.#end(name, one, "route", me);
+      }
       one.path = longer;
       one.hears.add(next as string);
       pass();

@@ -34,6 +34,8 @@ export interface RelayLink {
   ): void;
   /** What the other end has lent for a message that came: used up here, durably. Undefined if it was not, or once before. */
   claim(id: Buffer, use: string, done: (bytes: Buffer | undefined) => void): void;
+  /** What the other end has lent for a message that came, and that is not read: no one waits for its end. */
+  refuse(id: Buffer, use: string): void;
   send(message: RelayMessage): void;
   /** What the other end has lent for a relay, and will not use: its end is not waited for. */
   release(relay: Buffer): void;

@@ -15,6 +15,7 @@ export function withOther(way: RelayLink, other: Partial<RelayLink>): RelayLink 
     lend: (...all) => way.lend(...all),
     claim: (...all) => way.claim(...all),
     send: (message) => way.send(message),
+    refuse: (id, use) => way.refuse(id, use),
     release: (relay) => way.release(relay),
     keep: (...all) => way.keep(...all),
     drop: (relay) => way.drop(relay),

@@ -256,34 +256,54 @@ test.serial(
   },
 );
 
+/** Pads of relays that wait, at the ends that did not lend them. */
+function waitingPads({ kms }: NetWorld): readonly string[] {
+  return [...kms.values()].flatMap((km) =>
+    [...km.links].flatMap(({ name, core }) =>
+      [...core.books.uses.values()]
+        .filter(({ owner, state, request }) => !owner && state === "B" && isRelayUse(request))
+        .map(({ id }) => `${km.id} ${name} ${id}`),
+    ),
+  );
+}
+
+/** @returns those that wait after 6 s, and after 9 s still */
+function stayingPads(world: NetWorld): readonly string[] {
+  let before: readonly string[] = [];
+  let left: readonly string[] = [];
+  world.clock.after(6_000, () => {
+    before = waitingPads(world);
+  });
+  world.clock.after(9_000, () => {
+    left = waitingPads(world).filter((pad) => before.includes(pad));
+  });
+  const { broken } = world.run(10_000, 90_000);
+  return [...broken, ...left];
+}
+
 test.serial("what was lent for a relay that a crash ended is not waited for", async (t) => {
   for (const seed of each([1, 2, 3])) {
     await settle();
     const world = new NetWorld(seed, row, calm);
-    const pads = () =>
-      [...world.kms.values()].flatMap((km) =>
-        [...km.links].flatMap(({ name, core }) =>
-          [...core.books.uses.values()]
-            .filter(({ owner, state, request }) => !owner && state === "B" && isRelayUse(request))
-            .map(({ id }) => `${km.id} ${name} ${id}`),
-        ),
-      );
     for (let ms = 600; ms < 2_600; ms += 137) {
       world.clock.after(ms, () => world.crash(world.kms.get("b") as never));
     }
-    let before: readonly string[] = [];
-    let left: readonly string[] = [];
-    world.clock.after(6_000, () => {
-      before = pads();
-    });
-    world.clock.after(9_000, () => {
-      left = pads().filter((pad) => before.includes(pad));
-    });
-    const { broken } = world.run(10_000, 90_000);
-    t.deepEqual(broken, []);
-    t.deepEqual(left, [], `life ${seed}`);
+    t.deepEqual(stayingPads(world), [], `life ${seed}`);
   }
 });
+
+for (const who of ["c", "d"]) {
+  test.serial(`what was lent for a relay that ${who} refuses is not waited for`, async (t) => {
+    await settle();
+    const world = new NetWorld(1, row, calm, {
+      name: "refuses",
+      world: (world, { id }) =>
+        id === who ? { ...world, mayPass: () => false, mayKeep: () => false } : world,
+    });
+    t.deepEqual(stayingPads(world), []);
+    t.true((world.counts["source policy"] ?? 0) > 0);
+  });
+}
 
 testWhole.serial("each two of 14 nodes in the shape of NSFNET get keys", async (t) => {
   const kms = [...new Set(nsfnet.flat())];

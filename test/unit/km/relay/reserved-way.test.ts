@@ -24,7 +24,8 @@ function bench(bytes: number) {
       decodePayload(command.relay, encodePayload(message));
       state.sent++;
     },
-    ...{ release: () => {}, keep: (_key, done) => done(true), drop: () => {} },
+    ...{ refuse: () => {}, release: () => {} },
+    ...{ keep: (_key, done) => done(true), drop: () => {} },
   });
   const links = new Map(["a", "c"].map((peer) => [peer, linkTo(peer)]));
   const world: RelayWorld = {

@@ -18,6 +18,7 @@ function bench() {
       done({ id: Buffer.alloc(16, 7), bytes: Buffer.alloc(length, state.pads + 1) });
     },
     claim: (_id, _use, done) => done(undefined),
+    refuse: () => {},
     release: () => {},
     send: ({ type }) => said.push(`${type} to ${peer}`),
     keep: ({ bytes }, done) => {
