@@ -7,7 +7,7 @@ import type { IsWanted } from "../../base/wanted.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import { BurntWays } from "./burnt.ts";
+import { type Attempt, Attempts, firstWaitMs, lastWaitMs } from "./attempts.ts";
 import { Demands, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
@@ -25,14 +25,6 @@ const windowBytes = 4_194_304;
 const shortForMs = 600_000;
 /** Relays of one order of a controller that are under way at a time. */
 const orderWindow = 4;
-/** After all routes failed they are tried again after the first, doubling to the second, ms. */
-const firstWaitMs = 250;
-const lastWaitMs = 10_000;
-
-interface Attempt {
-  readonly scheme: RelayScheme;
-  readonly via: Via;
-}
 
 interface FailedAttempt {
   readonly via: Via;
@@ -54,7 +46,7 @@ export class RelayPair {
   #coming = 0;
   #came = 0;
   #ordered = 0;
-  readonly #burnt = new BurntWays();
+  readonly #attempts: Attempts;
   #waitMs = firstWaitMs;
   #notBefore = 0;
   #shortUntil = 0;
@@ -77,7 +69,9 @@ export class RelayPair {
       (next) => parts.isReserved?.(next) === true,
     );
     this.#pads = new PoolPads(parts, this.ways);
-    const relay = this.#relay.bind(this);
+    this.#attempts = new Attempts(me, policy, parts.now);
+    const relay = (length: number, done: (end: RelayEnd) => void) =>
+      this.#relay(length, done, true);
     this.#demands = new Demands({ me, batch: () => this.batch, relay });
   }
 
@@ -236,7 +230,7 @@ export class RelayPair {
         underWay++;
         this.#coming += length;
         this.#underWay++;
-        this.#run(this.#attempts([via]), length, (end) => {
+        this.#run(this.#attempts.of([via]), length, false, (end) => {
           underWay--;
           this.#over(length);
           if (end === undefined) came += length;
@@ -252,7 +246,7 @@ export class RelayPair {
     go();
   }
 
-  #relay(length: number, done: (end: RelayEnd) => void): void {
+  #relay(length: number, done: (end: RelayEnd) => void, isDemand = false): void {
     this.#underWay++;
     this.#coming += length;
     const over = (end: RelayEnd) => {
@@ -262,7 +256,8 @@ export class RelayPair {
     const go = (tell: TellRelay | undefined, asked: boolean) => {
       const { now } = this.#parts;
       const { given } = this.ways;
-      this.#run(this.#attempts(this.ways.list(now())), length, (end, failures, by) => {
+      const all = this.#attempts.of(this.ways.list(now()));
+      this.#run(all, length, isDemand, (end, failures, by) => {
         // Where another way brought the key, what was wrong with its own is what the controller has to know.
         const failed = failures.find(({ via }) => given.includes(via))?.end;
         const own = by !== undefined && given.includes(by) ? end : (failed ?? end);
@@ -301,22 +296,26 @@ export class RelayPair {
   #run(
     attempts: Attempt[],
     length: number,
+    isDemand: boolean,
     done: (end: RelayEnd, failures: readonly FailedAttempt[], by?: Via) => void,
   ): void {
     const failures: FailedAttempt[] = [];
     const wasShort = (way: Via) =>
-      this.#burntOf(way)?.short === true ||
+      this.#attempts.wasShort(way) ||
       failures.some(({ via, end }) => via === way && end.failure === "stock");
     const next = () => {
       let attempt = attempts.shift();
       while (attempt?.scheme === "aes" && !wasShort(attempt.via)) attempt = attempts.shift();
       if (attempt === undefined) return done(failures.at(-1)?.end, failures);
       const { via } = attempt;
-      this.#attempt(attempt, length, (end) => {
+      const ended = (end: RelayEnd) => {
         if (end === undefined) return done(end, failures, via);
         failures.push({ via, end });
         next();
-      });
+      };
+      const paused = isDemand ? this.#attempts.paused(attempt) : undefined;
+      if (paused !== undefined) ended(paused);
+      else this.#attempt(attempt, length, ended);
     };
     if (attempts.length > 0) return next();
     const end = { failure: "route", at: this.#parts.me } as const;
@@ -324,21 +323,8 @@ export class RelayPair {
     done(end, failures);
   }
 
-  #attempts(vias: readonly Via[]): Attempt[] {
-    const { policy } = this.#parts;
-    const of = (scheme: RelayScheme, ways = vias) => ways.map((via) => ({ scheme, via }));
-    if (!policy.aes) return of(policy.scheme);
-    // Each try of these burns pads of its first hop: AES comes before it.
-    const isBurnt = (via: Via) => this.#burntOf(via) !== undefined;
-    const [well, burnt] = [vias.filter((via) => !isBurnt(via)), vias.filter(isBurnt)];
-    return [...of(policy.scheme, well), ...of("aes"), ...of(policy.scheme, burnt)];
-  }
-
-  #burntOf(via: Via) {
-    return this.#burnt.of(via, this.#parts.now());
-  }
-
-  #attempt({ scheme, via }: Attempt, length: number, done: (end: RelayEnd) => void): void {
+  #attempt(attempt: Attempt, length: number, done: (end: RelayEnd) => void): void {
+    const { scheme, via } = attempt;
     const { policy, far, begin, now, wall } = this.#parts;
     const { collector } = policy;
     const order = { far, via, scheme, length, ...(scheme === "centralized" && { collector }) };
@@ -346,12 +332,13 @@ export class RelayPair {
       if (end === undefined) {
         this.failingSince = undefined;
         this.ways.worked(via);
+        this.#attempts.worked(attempt);
         this.#count(scheme, via.length + 2, length);
       } else {
         this.failed++;
         this.failingSince ??= wall();
         this.ways.failed(via, now());
-        if (scheme !== "aes" && end.at !== this.#parts.me) this.#burnt.burn(via, end, now());
+        this.#attempts.failed(attempt, end);
         if (end.failure === "long") this.#shortUntil = now() + shortForMs;
         this.lastFailure = { ...end, route: via, wall: wall() };
       }

@@ -1,0 +1,72 @@
+/** Relays that fail on their way burn pads of its hops: what applications ask for does so no more often than it has to. */
+import test from "ava";
+import { always } from "../../../../src/base/wanted.ts";
+import { RelayPair } from "../../../../src/km/relay/pair.ts";
+import type { RelayEnd } from "../../../../src/km/relay/source.ts";
+
+const policyFails = { failure: "policy", at: "km-b" } as const;
+
+/** A pair whose relays end at once. @param endOf by the first KM of the way */
+function bench(routes: readonly string[], endOf: (first: string | undefined) => RelayEnd) {
+  const state = { now: 0, begun: 0 };
+  const pair = new RelayPair({
+    me: "km-a",
+    far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
+    policy: {
+      ...{ routes: routes.map((km) => [km]), routing: "configuration", scheme: "case-2" },
+      ...{ aes: false, pool: { kind: "manual" }, high: 160_000, batch: 1_000 },
+    },
+    stock: () => 0,
+    begin: ({ via: [first] }, done) => {
+      state.begun++;
+      done(endOf(first));
+    },
+    ...{ pads: () => 1e9, wantPads: () => {} },
+    ...{ now: () => state.now, wall: () => state.now },
+  });
+  const ask = () => {
+    const ends: RelayEnd[] = [];
+    pair.demand(64, always, (end) => ends.push(end));
+    return ends;
+  };
+  return { state, ask };
+}
+
+test("a way that fails is tried for one question in a while that grows, and each is told why", (t) => {
+  const { state, ask } = bench(["km-b"], () => policyFails);
+  for (let n = 0; n < 100; n++) t.deepEqual(ask(), [policyFails]);
+  t.is(state.begun, 1);
+  for (let i = 0; i < 60; i++) {
+    state.now += 1_000;
+    for (let n = 0; n < 100; n++) t.deepEqual(ask(), [policyFails]);
+  }
+  // After 0.25 s, and so on, up to 10 s.
+  t.true(state.begun > 4 && state.begun <= 12, `${state.begun}`);
+});
+
+test("another way is tried for each question beside it", (t) => {
+  const { state, ask } = bench(["km-b", "km-x"], (km) => (km === "km-b" ? policyFails : undefined));
+  for (let n = 0; n < 100; n++) t.deepEqual(ask(), [undefined]);
+  t.is(state.begun, 101);
+});
+
+test("what fails without a pad is tried for each question", (t) => {
+  const { state, ask } = bench(["km-b"], () => ({ failure: "away", at: "km-a" }));
+  for (let n = 0; n < 100; n++) ask();
+  t.is(state.begun, 100);
+});
+
+test("a way that works again is tried for each question again, within ten seconds", (t) => {
+  let end: RelayEnd = { failure: "late", at: "km-a" };
+  const { state, ask } = bench(["km-b"], () => end);
+  for (let i = 0; i < 100; i++) {
+    ask();
+    state.now += 1_000;
+  }
+  end = undefined;
+  state.now += 10_000;
+  t.deepEqual(ask(), [undefined]);
+  const { begun } = state;
+  for (let i = 0; i < 10; i++) t.deepEqual(ask(), [undefined]);
+  t.is(state.begun, begun + 10);
+});
