@@ -28,6 +28,8 @@ export interface RowRules {
   mayKeep?(me: string): boolean;
   /** How far the clock of a KM is ahead, ms. */
   aheadMs?(me: string): number;
+  /** The random bits of a KM failed their health tests. */
+  hasNoBits?(me: string): boolean;
   /** The disk of a KM has no room for keys. */
   isFull?(me: string): boolean;
 }
@@ -84,7 +86,7 @@ export class RelayRow {
         now: () => this.now,
         wall: () => this.now + (rules.aheadMs?.(me) ?? 0),
         random: randomBytes,
-        keyBits: (length, done) => done(randomBytes(length)),
+        keyBits: (length, done) => done(rules.hasNoBits?.(me) ? undefined : randomBytes(length)),
         mayPass: () => rules.mayPass?.(me) ?? true,
         mayKeep: () => rules.mayKeep?.(me) ?? true,
         tell: (event) => this.told.push({ me, ...event }),

@@ -86,9 +86,10 @@ export class KeyBits {
     if (this.#failed) return;
     this.#failed = true;
     const cause = describe(error);
-    this.#options.log.error("no random bits for keys: nothing is relayed until the next start", {
-      cause,
-    });
+    // Keys of other schemes are those of links; and what others began goes on.
+    const what =
+      "no random bits for keys: no relay by case-2 or aes begins here until the next start";
+    this.#options.log.error(what, { cause });
     return undefined;
   }
 

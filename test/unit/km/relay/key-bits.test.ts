@@ -11,7 +11,9 @@ import {
   mostRepeats,
   windowBytes,
 } from "../../../../src/km/relay/health.ts";
+import type { RelayScheme } from "../../../../src/wire/kx/relay-messages.ts";
 import { random } from "../../../random.ts";
+import { RelayRow } from "../../../rig/relay-row.ts";
 
 const draw = (bits: KeyBits, length: number) =>
   new Promise<Buffer | undefined>((resolve) => bits.draw(length, resolve));
@@ -117,4 +119,25 @@ test("the system's bits are tested as well", async (t) => {
   const { bits } = open(t, undefined, (length) => Buffer.alloc(length, 1));
   t.is(await draw(bits, 64), undefined);
   t.true(bits.failed);
+});
+
+test("without bits no relay begins whose key they are: the log names these, and all others go on", async (t) => {
+  const { bits, lines } = open(t, "/nowhere/at/all");
+  await draw(bits, 64);
+  const ends: Record<string, string> = {};
+  for (const scheme of ["case-1", "case-2", "destination", "centralized", "aes"] as const) {
+    const order = {
+      ...{ via: ["b", "c"], scheme, length: 64 },
+      ...(scheme === "centralized" && { collector: "z" }),
+    } as const;
+    const kms = ["a", "b", "c", "d", "z"];
+    const own = new RelayRow(kms, { withinMs: 1_000, hasNoBits: (me) => me === "a" });
+    ends[scheme] = own.relay("a", "d", order).end?.failure ?? "done";
+    const passed = new RelayRow(kms, { withinMs: 1_000, hasNoBits: (me) => me !== "a" });
+    t.is(passed.relay("a", "d", order).end, undefined, `${scheme} of another`);
+  }
+  const refused = Object.keys(ends).filter((scheme) => ends[scheme] === "refused");
+  t.deepEqual(refused, ["case-2", "aes"] satisfies RelayScheme[]);
+  t.is(Object.values(ends).filter((end) => end === "done").length, 3);
+  t.regex(lines[0] ?? "", new RegExp(`no relay by ${refused.join(" or ")} begins here`));
 });
