@@ -1,6 +1,7 @@
 /**
  * Who leads of several controllers with one database. This one asks for the lock until it has it. One that leads and
- * loses the database goes on, since no order of two controllers can do harm, until it hears that another has the lock.
+ * loses the database goes on, since no order of two controllers can do harm, until it hears that another has the lock;
+ * it has the lock again before others if all of them lost the database.
  */
 import { type Clock, every, type Timer, within } from "../../../base/clock.ts";
 import { describe, Fault } from "../../../base/errors.ts";
@@ -48,6 +49,8 @@ const pastChanges = 200;
 const goodbyeMs = 1_000;
 /** The server has given up a connection by then: see `postgres.ts`. */
 const mostSilent = 2;
+/** Who led before the database was away has the lock first: what it counted meanwhile is not written yet. ms */
+const letFirstMs = 5_000;
 
 export class Leader implements Pick<Engine, "write" | "accounts"> {
   readonly #parts: LeaderParts;
@@ -63,6 +66,9 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   #looking: Promise<void> | undefined;
   /** How often in a row the database did not answer. */
   #silent = 0;
+  /** The connection before this one was lost: when this one began, monotonic, ms. */
+  #backAt = Number.NEGATIVE_INFINITY;
+  #wasLost = false;
   #isClosed = false;
 
   constructor(parts: LeaderParts) {
@@ -136,9 +142,13 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   async #lookNow(): Promise<void> {
     const engine = await this.#connected();
     if (engine === undefined) return;
-    if (this.#locked) await this.#aliveOrEnd(engine);
+    if (this.#locked || this.#letsFirst) await this.#aliveOrEnd(engine);
     else await this.#askOrEnd(engine);
     this.#parts.onTrouble(undefined);
+  }
+
+  get #letsFirst(): boolean {
+    return !this.#leads && this.#parts.clock.now() - this.#backAt < letFirstMs;
   }
 
   async #connected(): Promise<LockingEngine | undefined> {
@@ -153,6 +163,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     if (isOver) return undefined;
     if (this.#isClosed) return void (await engine.close());
     this.#engine = engine;
+    if (this.#wasLost) this.#backAt = this.#parts.clock.now();
+    this.#wasLost = false;
     return engine;
   }
 
@@ -219,6 +231,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
 
   #lost(why: string): void {
     this.#silent = 0;
+    this.#wasLost = true;
     this.#engine = undefined;
     this.#locked = false;
     this.#limit.warn("database", "the connection to the database is over", { why });

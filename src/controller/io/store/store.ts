@@ -85,6 +85,9 @@ export class Store {
 
   /** Another controller leads: what waits is given up. */
   drop(): void {
+    const facts = { records: this.#records.size, changes: this.#changes.length };
+    const text = "another controller leads: what this one could not write is given up";
+    if (this.waiting > 0) this.#parts.log.warn(text, facts);
     this.#records.clear();
     this.#changes = [];
   }

@@ -94,6 +94,37 @@ test("one leads, the other takes over when its connection ends; one that comes b
   t.false(one.leader.leads);
 });
 
+test("who led before the database was away leads on, also where another is connected again before it", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  const two = controller();
+  await second();
+  for (const { state } of [one, two]) {
+    state.reachable = false;
+    state.end();
+  }
+  for (let i = 0; i < 10; i++) await second();
+  two.state.reachable = true;
+  await second();
+  one.state.reachable = true;
+  for (let i = 0; i < 10; i++) await second();
+  t.deepEqual([one.told, two.told], [[["active", database.saved]], []]);
+  await t.notThrowsAsync(one.leader.write([], []));
+});
+
+test("one that does not come back after the database was away is followed by another", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  const two = controller();
+  await second();
+  one.state.reachable = false;
+  for (const { state } of [one, two]) state.end();
+  for (let i = 0; i < 8; i++) await second();
+  t.deepEqual(two.told, [["active", database.saved]]);
+});
+
 test("what cannot be read when the lock is had is asked for again", async (t) => {
   const { database, controller, second } = bench();
   const one = controller();
