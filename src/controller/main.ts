@@ -147,7 +147,9 @@ async function start(
     watch.look();
   });
   house.defer(() => looking.cancel());
-  const facts = () => ({ refused: network.refused, waiting: store.waiting });
+  const facts = () => {
+    return { refused: network.refused, waiting: store.waiting, dropped: store.dropped };
+  };
   watch.open(status, facts);
   house.defer(() => watch.close());
 

@@ -90,11 +90,13 @@ export interface DoorFacts {
   readonly refused: number;
   /** Records that wait to be written. */
   readonly waiting: number;
+  /** Records that were given up because it could not be written for too long, since the start. */
+  readonly dropped: number;
 }
 
 export function families(
   status: ControllerStatus,
-  { refused, waiting }: DoorFacts,
+  { refused, waiting, dropped }: DoorFacts,
   facts: ProcessFacts,
 ): Family[] {
   const { role, version, nodes, links, pairs, open_sessions, alarms } = status;
@@ -151,6 +153,7 @@ export function families(
     },
     one("qkd_controller_refused", "counter", "Connections of strangers, since the start.", refused),
     one("qkd_controller_store_waiting", "gauge", "Records that wait to be written.", waiting),
+    one("qkd_controller_store_dropped", "counter", "Records that could never be written.", dropped),
     {
       name: "qkd_controller_alarms",
       type: "gauge",

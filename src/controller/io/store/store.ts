@@ -5,7 +5,7 @@
 import type { Clock, Timer } from "../../../base/clock.ts";
 import { describe } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
-import type { ControllerWorld } from "../../core/world.ts";
+import type { ControllerWorld, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, longestRecord, periodIn, type Written } from "./port.ts";
 import { summed } from "./saved.ts";
@@ -21,8 +21,10 @@ export interface StoreParts {
 /** Changes wait so long for others, ms; after a failure it is tried again after this. */
 const gatherMs = 250;
 const retryMs = 2_000;
-/** Records that wait while the database is away; what is more is dropped, the oldest first, and counted. */
+/** Records that wait while the database is away; what is more is dropped, and counted: see {@link Store.dropped}. */
 const mostWaiting = 100_000;
+/** Tables of what is counted and not ordered. */
+const counted: ReadonlySet<SavedTable> = new Set(["account", "session"]);
 
 export class Store {
   readonly #parts: StoreParts;
@@ -32,8 +34,13 @@ export class Store {
   /** Whether all that it began with is durable then. */
   #writing: Promise<boolean> | undefined;
   #isClosed = false;
-  /** Records that were given up because the database was away for too long. */
+  /**
+   * Records and changes that were given up because the database was away for too long: the oldest accounts and
+   * sessions first, and what was ordered last.
+   */
   dropped = 0;
+  /** Of them, those that the log was told. */
+  #toldDropped = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -58,13 +65,29 @@ export class Store {
     const period = periodIn(record);
     if (period !== undefined) this.#forget(period);
     this.#records.set(key, record);
-    if (this.#records.size > mostWaiting) {
-      const [oldest = ""] = this.#records.keys();
-      this.#records.delete(oldest);
-      this.dropped++;
-    }
+    this.#bound();
     this.#soon(gatherMs);
   };
+
+  #bound(): void {
+    for (; this.#records.size > mostWaiting; this.#gaveUp()) {
+      this.#records.delete(this.#leastWanted);
+    }
+    for (; this.#changes.length > mostWaiting; this.#gaveUp()) this.#changes.shift();
+  }
+
+  get #leastWanted(): string {
+    for (const [key, { table }] of this.#records) if (counted.has(table)) return key;
+    const [oldest = ""] = this.#records.keys();
+    return oldest;
+  }
+
+  #gaveUp(): void {
+    this.dropped++;
+    if (this.dropped !== this.#toldDropped + 1) return;
+    const what = "too much waits to be kept: the oldest of it is given up";
+    this.#parts.log.error(what, { limit: mostWaiting });
+  }
 
   #forget(period: string): void {
     for (const key of this.#records.keys()) {
@@ -76,10 +99,7 @@ export class Store {
   told(change: ChangeStatus): void {
     if (this.#isClosed) return;
     this.#changes.push(change);
-    if (this.#changes.length > mostWaiting) {
-      this.#changes.shift();
-      this.dropped++;
-    }
+    this.#bound();
     this.#soon(gatherMs);
   }
 
@@ -133,19 +153,31 @@ export class Store {
     try {
       await engine.write(records, changes);
       onTrouble(undefined);
+      const given_up = this.dropped - this.#toldDropped;
+      this.#toldDropped = this.dropped;
+      if (given_up > 0) log.warn("it can be kept again; of what waited some is lost", { given_up });
       return true;
     } catch (error) {
-      // What came meanwhile is newer.
-      const forgotten = new Set([...this.#records.values()].map(periodIn));
-      for (const one of records) {
-        const key = `${one.table} ${one.id}`;
-        const isForgotten = one.table === "account" && forgotten.has(one.id.split(" ")[0] ?? "");
-        if (!isForgotten && !this.#records.has(key)) this.#records.set(key, one);
-      }
+      this.#putBack(records);
       this.#changes = [...changes, ...this.#changes];
+      this.#bound();
       log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });
       onTrouble(describe(error));
       return false;
     }
+  }
+
+  /** What could not be written waits again, before what came meanwhile, which is newer. */
+  #putBack(records: readonly Written[]): void {
+    const newer = [...this.#records];
+    const forgotten = new Set(newer.map(([, one]) => periodIn(one)));
+    const isNewer = new Set(newer.map(([key]) => key));
+    this.#records.clear();
+    for (const one of records) {
+      const key = `${one.table} ${one.id}`;
+      const isForgotten = one.table === "account" && forgotten.has(one.id.split(" ")[0] ?? "");
+      if (!isForgotten && !isNewer.has(key)) this.#records.set(key, one);
+    }
+    for (const [key, one] of newer) this.#records.set(key, one);
   }
 }

@@ -1,11 +1,11 @@
 /** What waits to be written, with a database in the test's hands. */
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
-import { silentLog } from "../../../../src/base/log.ts";
+import { type Log, silentLog } from "../../../../src/base/log.ts";
 import { Store } from "../../../../src/controller/io/store/store.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 
-function bench() {
+function bench(log: Log = silentLog) {
   const writes: { readonly ids: readonly string[]; readonly end: (why?: Fault) => void }[] = [];
   const store = new Store({
     engine: {
@@ -16,7 +16,7 @@ function bench() {
         }),
     },
     clock: new ManualClock(),
-    log: silentLog,
+    log,
     onTrouble: () => {},
   });
   const save = (id: string) => {
@@ -43,7 +43,7 @@ test("what was given is durable, whatever comes while it is written", async (t) 
   await settle();
   t.deepEqual(
     writes.map(({ ids }) => ids),
-    [["one"], ["two"], ["three", "two"]],
+    [["one"], ["two"], ["two", "three"]],
   );
   save("four");
   writes[2]?.end();
@@ -78,5 +78,36 @@ test("what waits of a period that is forgotten is not written behind it", async 
   t.false(await first);
   void store.settled();
   await settle();
-  t.deepEqual(writes[1]?.ids, ["12", "one", "1"]);
+  t.deepEqual(writes[1]?.ids, ["1", "12", "one"]);
+});
+
+test("of what waits for too long accounts are given up before orders, and it is told", async (t) => {
+  const lines: string[] = [];
+  const says = (text: string, facts?: object) =>
+    void lines.push(`${text} ${JSON.stringify(facts)}`);
+  const { store, save, writes } = bench({ ...silentLog, error: says, warn: says });
+  save("order");
+  const most = 100_000;
+  for (let i = 0; i < most + 2; i++) store.save("account", `${i} link a b`, undefined);
+  t.is(store.waiting, most);
+  t.is(store.dropped, 3);
+  t.is(lines.length, 1, "told as it begins");
+  const written = store.settled();
+  await settle();
+  // What comes while it is written has its place in the same bound.
+  for (let i = 0; i < 10; i++) store.save("account", `later ${i}`, undefined);
+  writes[0]?.end(new Fault("db.io", "away"));
+  t.false(await written);
+  t.deepEqual([store.waiting, store.dropped], [most, 13]);
+  const again = store.settled();
+  await settle();
+  const { ids = [] } = writes[1] ?? {};
+  t.deepEqual([ids[0], ids[1], ids.at(-1)], ["order", "13 link a b", "later 9"]);
+  writes[1]?.end();
+  t.true(await again);
+  t.regex(lines.at(-1) ?? "", /"given_up":13/);
+
+  save("another");
+  store.drop();
+  t.regex(lines.at(-1) ?? "", /another controller leads.*"records":1,"changes":0/);
 });
