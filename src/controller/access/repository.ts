@@ -65,6 +65,12 @@ export class Repository {
     return [...this.#atRunTime.keys()].some((key) => key.toLowerCase() === `km:${wanted}`);
   }
 
+  /** It is configured, told of by a KM, or was registered or taken back before. */
+  isKnown(kind: ComponentKind, id: string): boolean {
+    if (this.#atRunTime.has(componentName(kind, id))) return true;
+    return kind === "km" ? this.#kms.has(id) : this.#applications.has(id) || this.#reported.has(id);
+  }
+
   /** An application that may be served; undefined: it is not known, or taken back. */
   application(id: string): ApplicationPolicy | undefined {
     const known = this.#atRunTime.get(componentName("application", id));

@@ -202,7 +202,10 @@ const commands: readonly Command<Options>[] = [
     run: async (given) => {
       const [kind = "", id = ""] = given.words;
       const done = await asked(given, "withdraw", { kind, id });
-      return given.values.json ? pass(done) : print(`${tidy(kind)} ${tidy(id)} was withdrawn\n`);
+      if (given.values.json) return pass(done);
+      const { known } = done as { known?: boolean };
+      const stranger = ": this controller did not know it; it is refused should it come";
+      return print(`${tidy(kind)} ${tidy(id)} was withdrawn${known === false ? stranger : ""}\n`);
     },
   },
   {

@@ -16,8 +16,8 @@ export interface ControllerPorts {
   certify(what: Args<"certify">, by: string): Promise<CertificateIssued>;
   /** @throws Fault `config.value` */
   revoke(serial: string, reason: Args<"revoke">["reason"], by: string): Promise<void>;
-  /** @throws Fault `config.value` */
-  withdraw(what: Args<"withdraw">, by: string): Promise<void>;
+  /** @returns whether it was known @throws Fault `config.value` */
+  withdraw(what: Args<"withdraw">, by: string): Promise<boolean>;
   /** @throws Fault `config.file` if some cannot be read */
   reloadCertificates(): void;
   /** @returns where it is, among others @throws Fault `state.io` if it cannot be written */
@@ -59,8 +59,7 @@ async function act(order: Order, by: string, ports: ControllerPorts): Promise<Ou
       await ports.revoke(order.args.serial, order.args.reason, who);
       return done;
     case "withdraw":
-      await ports.withdraw(order.args, who);
-      return done;
+      return { ...done, facts: { known: await ports.withdraw(order.args, who) } };
     case "reload_certificates":
       ports.reloadCertificates();
       return done;

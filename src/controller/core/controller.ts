@@ -23,7 +23,7 @@ import { nameOf } from "../topology/names.ts";
 import { Topology } from "../topology/topology.ts";
 import { Certificates } from "./certificates.ts";
 import { Filling } from "./filling.ts";
-import { checkKnown } from "./known-terms.ts";
+import { checkKnown, isKnown } from "./known-terms.ts";
 import { News } from "./news.ts";
 import { accountsOf, type CoreParts } from "./parts.ts";
 import { refusal } from "./refusal.ts";
@@ -76,13 +76,11 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     const { policy, world, saved = nothingSaved(), role = "active" } = options;
-    const { rules } = policy;
+    const { sessions, sessionsOfApplication: ofApplication } = policy.rules;
     this.#options = options;
     this.#started = world.wall();
     this.#role = role;
-    this.#flushedAt = world.now();
-    this.#endedAt = world.now();
-    const limits = { sessions: rules.sessions, ofApplication: rules.sessionsOfApplication };
+    [this.#flushedAt, this.#endedAt] = [world.now(), world.now()];
     const news = new News(world);
     this.#parts = {
       policy,
@@ -94,7 +92,7 @@ export class Controller {
       ),
       repository: new Repository(policy.access, policy.nodes, saved.access),
       classes: new Classes(policy.classes, policy.defaultClass),
-      sessions: new Sessions(limits, nameOf),
+      sessions: new Sessions({ sessions, ofApplication }, nameOf),
       accounts: accountsOf(policy, saved, world, news),
       news,
       isActive: () => this.#role === "active",
@@ -260,12 +258,14 @@ export class Controller {
     this.#access(kind, id, { state: "registered", by, ...of });
   }
 
-  /** It may not any more: a KM is refused, an application's sessions end. */
-  revoke(kind: ComponentKind, id: string, by: string): void {
+  /** It may not any more: a KM is refused, an application's sessions end. @returns whether it was known */
+  revoke(kind: ComponentKind, id: string, by: string): boolean {
+    const wasKnown = isKnown(this.#parts, kind, id);
     this.#access(kind, id, { state: "revoked", by });
     if (kind === "application") this.#desk.revoked(id);
     else withdrawKm(this.#withdrawal, id);
     this.certificates.withdrawn(kind, id, by);
+    return wasKnown;
   }
 
   #access(kind: ComponentKind, id: string, entry: Omit<Registered, "at">): void {

@@ -14,7 +14,7 @@ export interface WithdrawalParts extends CoreParts {
 
 /** Nothing of it counts any more: another KM may serve its applications, and its pairs want no keys. */
 export function withdrawKm(
-  { topology, repository, news, routes, desk, filling, reports }: WithdrawalParts,
+  { topology, repository, world, news, routes, desk, filling, reports }: WithdrawalParts,
   km: string,
 ): void {
   const node = topology.nodes.get(km);
@@ -26,6 +26,10 @@ export function withdrawKm(
     const bits = filling.takeBack(pair);
     const text = `${bits} bits that were ordered taken back: ${km} was`;
     if (bits > 0) news.tell("policy", pair, text);
+  }
+  for (const name of topology.takeBackOrders(km)) {
+    world.save("service", name, undefined);
+    news.tell("service", name, `what was ordered of it taken back: ${km} was`);
   }
   routes.ends.withdrawn(km);
   routes.judge(topology.notTold(km, new Set()));

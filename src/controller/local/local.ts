@@ -52,8 +52,8 @@ export interface ControllerOfLocal {
   readonly issued: () => readonly IssuedStatus[];
   /** @throws Fault `config.value` */
   readonly revocationList: () => CurrentList;
-  /** @throws Fault `config.value` */
-  readonly withdraw: (what: Component, by: string) => Promise<void>;
+  /** @returns whether it was known @throws Fault `config.value` */
+  readonly withdraw: (what: Component, by: string) => Promise<boolean>;
   /** @param routes KMs between, for each; undefined: the controller finds them again @throws Fault `config.value` */
   readonly setRoutes: (
     ends: readonly [string, string],
@@ -266,15 +266,12 @@ class ControllerApi {
     const by = await nameOf(caller);
     const more = { ...(args.names !== undefined && { names: namesIn(args.names) }) };
     const request = does === "withdraw" ? undefined : requestIn(args.request, does === "certify");
-    const issued = await tried(async () => {
-      if (does === "withdraw") {
-        await this.#open.withdraw(what, by);
-        return undefined;
-      }
+    const result = await tried(async () => {
+      if (does === "withdraw") return { known: await this.#open.withdraw(what, by) };
       if (request === undefined) return this.#open.register(what, by);
       return this.#open[does]({ ...what, ...more, request }, by);
     });
-    return { ...what, ...issued };
+    return { ...what, ...result };
   }
 
   async #revoke(args: Args, caller: Caller): Promise<object> {

@@ -56,15 +56,30 @@ export class Topology {
   }
 
   /**
-   * An operator orders how a node (KM ID) or link serves.
+   * An operator orders how a node (KM ID) or link serves: also one that is gone, as long as an order holds for it.
    * @returns whether it is known
    */
   order(name: string, service: Service): boolean {
     const one = this.nodes.get(name) ?? this.links.get(name);
-    if (one === undefined) return false;
+    if (one === undefined && !this.#ordered.has(name)) return false;
     this.#ordered.set(name, service);
-    obey(one, service);
+    if (one !== undefined) obey(one, service);
     return true;
+  }
+
+  /** What was ordered of a learnt KM and of its learnt links is over. @returns their names */
+  takeBackOrders(km: string): string[] {
+    const node = this.nodes.get(km);
+    const all = [...(node === undefined ? [] : [node]), ...this.linksOf(km)];
+    const back: string[] = [];
+    for (const one of all) {
+      const name = one instanceof Link ? one.name : one.km;
+      if (one.policy !== undefined || !this.#ordered.delete(name)) continue;
+      one.service = "in_service";
+      if (one instanceof Link) one.isOrdered = false;
+      back.push(name);
+    }
+    return back;
   }
 
   /** It is for classes alone that may use what is reserved: it is reserved itself, or an end of it is. */

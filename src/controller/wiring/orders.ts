@@ -81,11 +81,15 @@ export class Orders {
     throw new Fault("config.value", "this controller has no authority: see [access.ca]");
   }
 
-  /** It may not connect or be served any more, and is cut off. @throws Fault as {@link register} */
-  async withdraw({ kind, id }: Component, by: string): Promise<void> {
-    this.#leading.revoke(kind, id, by);
+  /**
+   * It may not connect or be served any more, and is cut off.
+   * @returns whether it was known @throws Fault as {@link register}
+   */
+  async withdraw({ kind, id }: Component, by: string): Promise<boolean> {
+    const isKnown = this.#leading.revoke(kind, id, by);
     this.#parts.recheck();
     await this.#kept();
+    return isKnown;
   }
 
   /**

@@ -167,3 +167,15 @@ test("applications that the configuration gives to a key manager that was taken 
   rig.command("d", wanted);
   t.like(rig.take().at(-1), { km: "b", command: { type: "sessionNotification" } });
 });
+
+test("that a component is not known is said of one that is taken back, and it is refused all the same", (t) => {
+  const access = { openToKms: true, openToApplications: true, applications: [] };
+  const rig = new Rig({ nodes: [{ km: "configured", applications: ["its"] }], access });
+  rig.attach("a", [link("b")], applicationExtensions(["app"]));
+  for (const app of ["app", "its"]) t.true(rig.core.revoke("application", app, "x"), app);
+  for (const km of ["b", "a", "configured"]) t.true(rig.core.revoke("km", km, "x"), km);
+  t.false(rig.core.revoke("km", "slip", "x"));
+  t.false(rig.core.revoke("application", "slip", "x"));
+  t.is(rig.core.mayAttach("slip"), "unauthorized");
+  t.true(rig.core.revoke("km", "slip", "x"), "it is on record by now");
+});

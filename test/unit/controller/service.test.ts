@@ -154,3 +154,41 @@ test("a link of which nothing was ordered is as its key managers say: they keep 
   );
   t.deepEqual(transit(rig.command("a", ask("a", "d"), done())), [way]);
 });
+
+test("what was ordered of a node or link that is gone can be ordered otherwise, also after a restart", (t) => {
+  const first = new Rig();
+  first.network([["a", "b"]]);
+  first.core.setService("a--b", "out_of_service", "alice");
+  first.core.setService("b", "reserved", "alice");
+  const rig = new Rig({}, first.kept());
+  t.deepEqual(rig.core.status().nodes, []);
+  rig.core.setService("a--b", "in_service", "alice");
+  rig.core.setService("b", "in_service", "alice");
+  t.throws(() => rig.core.setService("a--c", "in_service", "alice"), { code: "config.value" });
+  rig.network([["a", "b"]]);
+  t.is(rig.link("a--b")?.service, "in_service");
+  t.deepEqual(
+    rig.core.status().nodes.map(({ service }) => service),
+    ["in_service", "in_service"],
+  );
+});
+
+test("what was ordered of a learnt key manager and its links goes with it when it is taken back", (t) => {
+  const rig = new Rig({ links: [{ a: "a", b: "c" }] });
+  rig.network([
+    ["a", "b"],
+    ["a", "c"],
+  ]);
+  for (const one of ["b", "a--b", "a--c"]) rig.core.setService(one, "out_of_service", "alice");
+  rig.core.detached("b", "cut");
+  rig.core.revoke("km", "b", "alice");
+  rig.attach("a", [link("c")]);
+  t.deepEqual(
+    rig.core.status().nodes.map(({ km }) => km),
+    ["a", "c"],
+  );
+  t.deepEqual([...(rig.saved.get("service") ?? new Map()).keys()], ["a--c"]);
+  rig.core.register("km", "b", "alice");
+  rig.network([["a", "b"]]);
+  t.is(rig.link("a--b")?.service, "in_service");
+});
