@@ -136,7 +136,10 @@ async function start(
   network.attach(door);
   log.info("Ck", { host, port: await door.listen() });
   house.defer(() => door.close());
-  leading.start((...told) => network.setRole(...told));
+  leading.start(
+    (...told) => network.setRole(...told),
+    () => network.saveAgain(),
+  );
 
   const access = accessDoor(door, texts, () => network.core.certificates.list?.number);
   const looking = every(clock, lookMs, () => {

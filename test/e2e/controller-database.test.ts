@@ -129,3 +129,43 @@ testWith(
     t.true(one.process.running);
   },
 );
+
+testWith(
+  program,
+  "a database that is put back to an earlier state under a leader has all of what that one knows again",
+  async (t) => {
+    const { controllers, sql, role } = await bench(t, "one");
+    const [one] = controllers;
+    if (one === undefined) return t.fail();
+    const cli = async (...words: string[]) =>
+      t.is((await qkdController([...words, "--config", one.config])).code, 0);
+    const kept = async () => {
+      const text =
+        "SELECT kind || ' ' || id AS name FROM qkd_record WHERE kind <> 'account' ORDER BY 1";
+      return (await sql(text)).rows.map(({ name }) => name).join();
+    };
+    await cli("service", "km-a", "reserved");
+    await cli("withdraw", "application", "app-x");
+    for (const table of ["qkd_record", "qkd_change", "qkd_change_order", "qkd_term"]) {
+      await sql(`CREATE TABLE copy_of_${table} AS SELECT * FROM ${table}`);
+    }
+    await cli("withdraw", "km", "km-b");
+    const all = await kept();
+    t.is(all, "access application:app-x,access km:km-b,service km-a");
+    const ended =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'qkd-controller'";
+    const restored = ["qkd_record", "qkd_change", "qkd_change_order", "qkd_term"].map((table) => {
+      return `DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM copy_of_${table}`;
+    });
+    await sql([...restored, ended].join("; "));
+    await eventually("what was withdrawn is", kept, { is: all });
+    const changes = async () => (await one.status()).changes.map(({ text }) => text).join();
+    await eventually("it is told", changes, { matches: /earlier state/ });
+    // And one that has nothing at all.
+    await sql(
+      `DROP TABLE qkd_record, qkd_change, qkd_change_order, qkd_term, qkd_version; ${ended}`,
+    );
+    await eventually("all is there", async () => kept().catch(() => ""), { is: all });
+    t.is(await role(one), "active");
+  },
+);

@@ -117,9 +117,15 @@ export class Accounts {
     open.unsaved.add(key);
   }
 
-  /** Saves what has changed, and forgets what is old. Once a minute, and before the end. @param wall ms since 1970 UTC */
-  flush(wall: number): void {
-    for (const open of this.#open.values()) this.#save(open);
+  /**
+   * Saves what has changed, and forgets what is old. Once a minute, and before the end.
+   * @param wall ms since 1970 UTC @param isAll saves what has not changed, too
+   */
+  flush(wall: number, isAll = false): void {
+    for (const open of this.#open.values()) {
+      if (isAll) for (const key of open.records.keys()) open.unsaved.add(key);
+      this.#save(open);
+    }
     const gone = this.#periods.takeOld(wall);
     for (const { from } of gone) {
       this.#open.delete(from);

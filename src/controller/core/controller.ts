@@ -305,9 +305,9 @@ export class Controller {
     this.certificates.tick();
   }
 
-  /** What is not saved yet is, before the end. */
-  flush(): void {
-    this.#parts.accounts.flush(this.#parts.world.wall());
+  /** What is not saved yet is, before the end. @param isAll all accounts in memory, for a store that has lost some */
+  flush(isAll = false): void {
+    this.#parts.accounts.flush(this.#parts.world.wall(), isAll);
   }
 
   status(): ControllerStatus {

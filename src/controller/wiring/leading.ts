@@ -12,7 +12,7 @@ import { clientTls } from "../../host/tls/options.ts";
 import { PemError, readCertificates } from "../../host/tls/pem.ts";
 import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
 import { nothingSaved, type Saved } from "../core/world.ts";
-import { Leader, type OnRole } from "../io/store/leader.ts";
+import { Leader, type OnEarlier, type OnRole } from "../io/store/leader.ts";
 import { goodChanges, type StoredAccount } from "../io/store/port.ts";
 import { SqliteEngine } from "../io/store/sqlite.ts";
 import { Store } from "../io/store/store.ts";
@@ -35,8 +35,11 @@ export interface Leading {
   /** The newest first. */
   readonly past: readonly ChangeStatus[];
   readonly role: ControllerStatus["role"];
-  /** Told from now on when another leads, or this one: with what the leader before kept. */
-  start(onRole: OnRole): void;
+  /**
+   * Told from now on when another leads, or this one: with what the leader before kept.
+   * @param onEarlier the store is of an earlier state: what is not asked of it again is to be saved anew
+   */
+  start(onRole: OnRole, onEarlier: OnEarlier): void;
   /** The newest first. @throws Fault `db.*` */
   changes(count: number): Promise<ChangeStatus[]>;
   /** As far as they are kept; see `Engine.accounts`. @throws Fault `db.*` */
@@ -126,15 +129,21 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
     saved: nothingSaved(),
     past: [],
     role: "standby",
-    start: (onRole) =>
-      leader.start((role, ...told) => {
-        // What this one would still write is older than what the other kept.
-        if (role === "standby") {
-          store.drop();
-          troubles.tell("writing", undefined);
-        }
-        onRole(role, ...told);
-      }),
+    start: (onRole, onEarlier) =>
+      leader.start(
+        (role, ...told) => {
+          // What this one would still write is older than what the other kept.
+          if (role === "standby") {
+            store.drop();
+            troubles.tell("writing", undefined);
+          } else store.began(told[0]);
+          onRole(role, ...told);
+        },
+        () => {
+          store.writeAll();
+          onEarlier();
+        },
+      ),
     changes: async (count) => {
       if (leader.leads) await store.settled();
       return leader.changes(count);

@@ -116,6 +116,14 @@ export class Network implements CkHandlers {
     this.#door?.cutAll("this controller leads now");
   }
 
+  /** The store is of an earlier state than what this leader knows, who has it write that again. */
+  saveAgain(): void {
+    this.#core.flush(true);
+    const text = "the database is of an earlier state: what is known of later is kept anew";
+    const time = new Date(this.#parts.clock.wall()).toISOString();
+    this.#world().told({ time, kind: "leader", object: this.#parts.policy.id, text });
+  }
+
   status(): ControllerStatus {
     return { ...this.#core.status(), changes: this.#changes };
   }

@@ -11,16 +11,19 @@ import { placeOf } from "../../../host/life/crashes.ts";
 import { nothingSaved, type Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, goodChanges, type StoredAccount } from "./port.ts";
+import { type Standing, standingOf } from "./standing.ts";
 
 /** A database with a lock. */
 export interface LockingEngine extends Engine {
   /**
    * Takes the lock.
-   * @returns how often a controller began to lead; undefined: another has the lock @throws Fault `db.io`
+   * @returns how far the database is; undefined: another has the lock @throws Fault `db.io`
    */
-  tryLead(): Promise<number | undefined>;
-  /** Counts that this one, which has the lock, begins to lead. @returns how often with this time @throws Fault `db.io` */
+  tryLead(): Promise<Standing | undefined>;
+  /** This one, which has the lock, begins to lead. @returns its term, later than all before @throws Fault `db.io` */
   lead(): Promise<number>;
+  /** How often the database was written, with the last time on this connection; 0: it was not on this one. */
+  readonly writes: number;
   /** @throws Fault `db.io` */
   alive(): Promise<void>;
 }
@@ -35,6 +38,9 @@ export interface LeaderParts {
   /** The store cannot be written; undefined: it can again. */
   readonly onTrouble: (why: string | undefined) => void;
 }
+
+/** The database is of an earlier state than what this one led with last: all that it knows is to be written again. */
+export type OnEarlier = () => void;
 
 export type OnRole = (
   role: "active" | "standby",
@@ -58,11 +64,12 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   #engine: LockingEngine | undefined;
   #timer: Timer | undefined;
   #onRole: OnRole = () => {};
+  #onEarlier: OnEarlier = () => {};
   /** It has the lock on the connection of now. */
   #locked = false;
   #leads = false;
-  /** How often a controller had begun to lead, with the last time of this one. */
-  #term = 0;
+  /** As it was when this one wrote last. */
+  #left: Standing = { term: 0, writes: 0 };
   #looking: Promise<void> | undefined;
   /** How often in a row the database did not answer. */
   #silent = 0;
@@ -80,8 +87,9 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     return this.#leads;
   }
 
-  start(onRole: OnRole): void {
+  start(onRole: OnRole, onEarlier: OnEarlier): void {
     this.#onRole = onRole;
+    this.#onEarlier = onEarlier;
     this.#look();
     this.#timer = every(this.#parts.clock, lookMs, () => this.#look());
   }
@@ -91,7 +99,9 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     if (this.#engine === undefined || !this.#locked) {
       throw new Fault("db.open", "the controller's database is not there, or another leads");
     }
-    await this.#engine.write(...what);
+    const engine = this.#engine;
+    await engine.write(...what);
+    if (this.#engine === engine) this.#left = { ...this.#left, writes: engine.writes };
   }
 
   /** @throws Fault `db.*` */
@@ -196,11 +206,14 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   }
 
   async #ask(engine: LockingEngine): Promise<void> {
-    const before = await engine.tryLead();
+    const found = await engine.tryLead();
     const isOver = () => this.#engine !== engine || this.#isClosed;
     if (isOver()) return;
-    if (before === undefined) return this.#follow();
-    if (this.#leads && before === this.#term) {
+    if (found === undefined) return this.#follow();
+    const standing = this.#leads ? standingOf(found, this.#left) : "later";
+    if (standing !== "later") {
+      if (standing === "earlier") await this.#goOn(engine);
+      if (isOver()) return;
       this.#locked = true;
       return;
     }
@@ -212,7 +225,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     if (isOver()) return;
     // Another has led meanwhile: what this one knows is of before that.
     this.#follow();
-    [this.#locked, this.#leads, this.#term] = [true, true, term];
+    this.#left = { term, writes: found.writes };
+    [this.#locked, this.#leads] = [true, true];
     this.#parts.log.info("this controller leads");
     try {
       this.#onRole("active", saved, past);
@@ -220,6 +234,15 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
       this.#follow();
       throw error;
     }
+  }
+
+  /** No controller knows more than this one, which led last: it leads on, and writes all of it. @throws Fault `db.io` */
+  async #goOn(engine: LockingEngine): Promise<void> {
+    const term = await engine.lead();
+    if (this.#engine !== engine) return;
+    this.#left = { term, writes: 0 };
+    this.#parts.log.warn("the database is of an earlier state: all that is known is written again");
+    this.#onEarlier();
   }
 
   #follow(): void {

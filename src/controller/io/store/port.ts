@@ -34,9 +34,14 @@ export interface Engine {
    * One transaction: all of it is durable, or nothing.
    * @param changes for the log, the oldest first; of it the newest {@link mostChanges} are kept, and as many orders:
    *   what happens in the network, or is made to happen, takes no order of a person out of it
+   * @param isAll what else there is of records goes, but for accounts
    * @throws Fault `db.*`
    */
-  write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void>;
+  write(
+    records: readonly Written[],
+    changes: readonly ChangeStatus[],
+    isAll?: boolean,
+  ): Promise<void>;
   /** The newest first; undefined: what is there is no change. @throws Fault `db.*` */
   changes(count: number): Promise<readonly (ChangeStatus | undefined)[]>;
   close(): Promise<void>;

@@ -18,8 +18,9 @@ import {
   type Written,
 } from "./port.ts";
 import { causeOf } from "./postgres-cause.ts";
-import type { Row } from "./saved.ts";
+import { type Row, tables } from "./saved.ts";
 import { changeOf } from "./shapes.ts";
+import type { Standing } from "./standing.ts";
 
 export interface PostgresOptions {
   /** A name, an address, or the folder of its Unix socket. */
@@ -39,6 +40,8 @@ const version = 2;
 const lockKey = 0x514b444e;
 /** A connection is there, and a statement is answered, within this, ms. */
 const answerMs = 4_000;
+/** Rows of `qkd_term`: since when the leader leads, and how often it was written. */
+const ids = { term: 1, writes: 2 } as const;
 /** Records of one statement. */
 const together = 500;
 /** The server ends the connection within this, ms. */
@@ -70,6 +73,7 @@ export class PostgresEngine implements Engine, Pages {
   readonly #client: pg.Client;
   /** Statements one after the other: a transaction is several. */
   #last: Promise<unknown> = Promise.resolve();
+  #writes = 0;
 
   private constructor(name: string, client: pg.Client) {
     this.name = name;
@@ -112,21 +116,28 @@ export class PostgresEngine implements Engine, Pages {
   }
 
   /** See `LockingEngine.tryLead`. @throws Fault `db.io` */
-  async tryLead(): Promise<number | undefined> {
+  async tryLead(): Promise<Standing | undefined> {
     return this.#act(async (client) => {
       const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
       if (rows[0]?.got !== true) return undefined;
-      const counted = await client.query("SELECT term FROM qkd_term WHERE id = 1");
-      return Number(counted.rows[0]?.term ?? 0);
+      const counted = await client.query("SELECT id, term FROM qkd_term");
+      const of = (id: number) => Number(counted.rows.find((row) => row.id === id)?.term ?? 0);
+      return { term: of(ids.term), writes: of(ids.writes) };
     });
+  }
+
+  /** See `LockingEngine.writes`. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** See `LockingEngine.lead`. @throws Fault `db.io` */
   async lead(): Promise<number> {
     return this.#act(async (client) => {
-      const text = `INSERT INTO qkd_term VALUES (1, 1)
-        ON CONFLICT (id) DO UPDATE SET term = qkd_term.term + 1 RETURNING term`;
-      const counted = await client.query(text);
+      // By the server's clock: a term of after a restore is later than all of before it.
+      const text = `INSERT INTO qkd_term VALUES ($1, floor(extract(epoch FROM clock_timestamp()) * 1000))
+        ON CONFLICT (id) DO UPDATE SET term = greatest(qkd_term.term + 1, excluded.term) RETURNING term`;
+      const counted = await client.query(text, [ids.term]);
       return Number(counted.rows[0]?.term);
     });
   }
@@ -170,10 +181,17 @@ export class PostgresEngine implements Engine, Pages {
     });
   }
 
-  write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void> {
+  write(
+    records: readonly Written[],
+    changes: readonly ChangeStatus[],
+    isAll = false,
+  ): Promise<void> {
     return this.#act(async (client) => {
       await client.query("BEGIN");
       try {
+        // What a later version keeps beside these stays.
+        const kinds = tables.filter((table) => table !== "account");
+        if (isAll) await client.query("DELETE FROM qkd_record WHERE kind = ANY($1)", [kinds]);
         // What comes of such a period in the same transaction came later, and stays.
         for (const period of records.map(periodIn)) {
           if (period !== undefined) await forget(client, period);
@@ -184,7 +202,13 @@ export class PostgresEngine implements Engine, Pages {
         if (changes.length > 0) {
           await log(client, changes);
         }
+        const { rows } = await client.query(
+          `INSERT INTO qkd_term VALUES ($1, 1)
+            ON CONFLICT (id) DO UPDATE SET term = qkd_term.term + 1 RETURNING term`,
+          [ids.writes],
+        );
         await client.query("COMMIT");
+        this.#writes = Number(rows[0]?.term);
       } catch (error) {
         await client.query("ROLLBACK").catch(() => {});
         throw error;

@@ -5,10 +5,10 @@
 import type { Clock, Timer } from "../../../base/clock.ts";
 import { describe } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
-import type { ControllerWorld, SavedTable } from "../../core/world.ts";
+import type { ControllerWorld, Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, longestRecord, periodIn, type Written } from "./port.ts";
-import { summed } from "./saved.ts";
+import { summed, tables } from "./saved.ts";
 
 export interface StoreParts {
   readonly engine: Pick<Engine, "write">;
@@ -34,6 +34,10 @@ export class Store {
   /** Whether all that it began with is durable then. */
   #writing: Promise<boolean> | undefined;
   #isClosed = false;
+  /** All but accounts, as it is to be in the store: its records by table and ID. undefined: what is there is not known. */
+  #kept: Map<string, Written> | undefined;
+  /** What is in the store is of an earlier state. */
+  #isEarlier = false;
   /**
    * Records and changes that were given up because the database was away for too long: the oldest accounts and
    * sessions first, and what was ordered last.
@@ -44,6 +48,30 @@ export class Store {
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+  }
+
+  /** What is in the store now, which may have to be written again: see {@link writeAll}. */
+  began(saved: Saved): void {
+    [this.#kept, this.#isEarlier] = [new Map(), false];
+    for (const table of tables) {
+      if (table === "account") continue;
+      for (const [id, value] of saved[table]) {
+        this.#keep({ table, id, value: summed(table, id, value) });
+      }
+    }
+  }
+
+  /** The store is of an earlier state: all but accounts is written again, as it is now. */
+  writeAll(): void {
+    this.#isEarlier = true;
+    this.#soon(gatherMs);
+  }
+
+  #keep(record: Written): void {
+    if (record.table === "account" || this.#kept === undefined) return;
+    const key = `${record.table} ${record.id}`;
+    if (record.value === undefined) this.#kept.delete(key);
+    else this.#kept.set(key, record);
   }
 
   /** Records that wait to be written. */
@@ -61,6 +89,7 @@ export class Store {
     const key = `${table} ${id}`;
     const record = { table, id, value: text };
     this.#records.delete(key);
+    this.#keep(record);
     // What waits of a period that is forgotten would be written behind it.
     const period = periodIn(record);
     if (period !== undefined) this.#forget(period);
@@ -110,6 +139,7 @@ export class Store {
     if (this.waiting > 0) this.#parts.log.warn(text, facts);
     this.#records.clear();
     this.#changes = [];
+    [this.#kept, this.#isEarlier] = [undefined, false];
   }
 
   /** Writes what was given so far. Never rejects. @returns whether it is durable; what is given meanwhile is another matter */
@@ -136,10 +166,11 @@ export class Store {
 
   #write(): Promise<boolean> {
     if (this.#writing !== undefined) return this.#writing;
-    if (this.waiting === 0) return Promise.resolve(true);
+    const isDue = () => this.waiting > 0 || this.#isEarlier;
+    if (!isDue()) return Promise.resolve(true);
     this.#writing = this.#writeNow().finally(() => {
       this.#writing = undefined;
-      if (this.waiting > 0 && !this.#isClosed) this.#soon(retryMs);
+      if (isDue() && !this.#isClosed) this.#soon(retryMs);
     });
     return this.#writing;
   }
@@ -148,10 +179,14 @@ export class Store {
     const { engine, onTrouble, log } = this.#parts;
     const records = [...this.#records.values()];
     const changes = this.#changes;
+    const all = this.#isEarlier ? this.#kept : undefined;
+    const isAll = all !== undefined;
+    const accounts = records.filter(({ table }) => table === "account");
     this.#records.clear();
     this.#changes = [];
+    this.#isEarlier = false;
     try {
-      await engine.write(records, changes);
+      await engine.write(isAll ? [...accounts, ...all.values()] : records, changes, isAll);
       onTrouble(undefined);
       const given_up = this.dropped - this.#toldDropped;
       this.#toldDropped = this.dropped;
@@ -159,6 +194,7 @@ export class Store {
       return true;
     } catch (error) {
       this.#putBack(records);
+      this.#isEarlier ||= isAll;
       this.#changes = [...changes, ...this.#changes];
       this.#bound();
       log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });

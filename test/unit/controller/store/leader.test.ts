@@ -8,7 +8,12 @@ import { ManualClock, settle } from "../../../clock.ts";
 
 function bench() {
   const clock = new ManualClock();
-  const database = { holder: undefined as object | undefined, term: 0, saved: nothingSaved() };
+  const database = {
+    holder: undefined as object | undefined,
+    term: 0,
+    writes: 0,
+    saved: nothingSaved(),
+  };
   const troubles: (string | undefined)[] = [];
   /** @param isOpening its database is being opened for ever */
   const controller = (isOpening = false) => {
@@ -21,6 +26,9 @@ function bench() {
       /** What is read takes until the connection ends. */
       slow: false,
       end: () => {},
+      writes: 0,
+      /** How often it found the database in an earlier state. */
+      earlier: 0,
     };
     const told: [string, Saved][] = [];
     const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
@@ -38,7 +46,8 @@ function bench() {
         name: "test",
         tryLead: async () => {
           database.holder ??= me;
-          return database.holder === me ? database.term : undefined;
+          const { term, writes } = database;
+          return database.holder === me ? { term, writes } : undefined;
         },
         lead: async () => {
           if (state.uncounted) throw new Fault("db.io", "uncounted");
@@ -54,16 +63,24 @@ function bench() {
           return database.saved;
         },
         changes: async () => [],
-        write: async () => {},
+        write: async () => {
+          state.writes = ++database.writes;
+        },
+        get writes() {
+          return state.writes;
+        },
         close: async () => state.end(),
       };
     };
     const onTrouble = (why: string | undefined) => void troubles.push(why);
     const leader = new Leader({ open, clock, log: silentLog, onTrouble, period: () => 0 });
-    leader.start((role, saved) => {
-      if (state.broken && role === "active") throw new TypeError("a defect");
-      told.push([role, saved]);
-    });
+    leader.start(
+      (role, saved) => {
+        if (state.broken && role === "active") throw new TypeError("a defect");
+        told.push([role, saved]);
+      },
+      () => void state.earlier++,
+    );
     return { state, told, leader };
   };
   const second = async () => {
@@ -123,6 +140,32 @@ test("one that does not come back after the database was away is followed by ano
   for (const { state } of [one, two]) state.end();
   for (let i = 0; i < 8; i++) await second();
   t.deepEqual(two.told, [["active", database.saved]]);
+});
+
+test("one that finds the database as it was before it wrote last leads on, and has all of it written again", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  await one.leader.write([], []);
+  const copy = { term: database.term, writes: database.writes };
+  await one.leader.write([], []);
+  const again = async (found: typeof copy) => {
+    Object.assign(database, found);
+    one.state.end();
+    await second();
+    return one.state.earlier;
+  };
+  t.is(await again({ ...database }), 0, "nothing was put back");
+  t.is(await again(copy), 1, "a write is lost");
+  await one.leader.write([], []);
+  t.is(await again({ term: 0, writes: 0 }), 2, "it has nothing");
+  await one.leader.write([], []);
+  t.deepEqual(one.told, [["active", database.saved]]);
+  t.is(await again({ term: 100, writes: 0 }), 2, "another led after it was put back");
+  t.deepEqual(
+    one.told.map(([role]) => role),
+    ["active", "standby", "active"],
+  );
 });
 
 test("what cannot be read when the lock is had is asked for again", async (t) => {

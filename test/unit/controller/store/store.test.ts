@@ -2,17 +2,22 @@
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
 import { type Log, silentLog } from "../../../../src/base/log.ts";
+import { nothingSaved } from "../../../../src/controller/core/world.ts";
 import { Store } from "../../../../src/controller/io/store/store.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 
 function bench(log: Log = silentLog) {
-  const writes: { readonly ids: readonly string[]; readonly end: (why?: Fault) => void }[] = [];
+  const writes: {
+    readonly ids: readonly string[];
+    readonly isAll: boolean;
+    readonly end: (why?: Fault) => void;
+  }[] = [];
   const store = new Store({
     engine: {
-      write: (records) =>
+      write: (records, _changes, isAll = false) =>
         new Promise((resolve, reject) => {
           const ids = records.map(({ id }) => id);
-          writes.push({ ids, end: (why) => (why === undefined ? resolve() : reject(why)) });
+          writes.push({ ids, isAll, end: (why) => (why === undefined ? resolve() : reject(why)) });
         }),
     },
     clock: new ManualClock(),
@@ -110,4 +115,47 @@ test("of what waits for too long accounts are given up before orders, and it is 
   save("another");
   store.drop();
   t.regex(lines.at(-1) ?? "", /another controller leads.*"records":1,"changes":0/);
+});
+
+test("of a store in an earlier state all but accounts is written again, until that is done", async (t) => {
+  const { store, save, writes } = bench();
+  const order = { service: "in_service", by: "alice", at: 0 } as const;
+  store.began({ ...nothingSaved(), service: new Map([["before", order]]) });
+  save("one");
+  save("taken back");
+  const first = store.settled();
+  await settle();
+  writes[0]?.end();
+  t.true(await first);
+  store.save("service", "taken back", undefined);
+  store.save("account", "1", undefined);
+  store.writeAll();
+  const second = store.settled();
+  await settle();
+  save("two");
+  writes[1]?.end(new Fault("db.io", "away"));
+  t.false(await second);
+  const third = store.settled();
+  await settle();
+  writes[2]?.end();
+  t.true(await third);
+  save("three");
+  const fourth = store.settled();
+  await settle();
+  writes[3]?.end();
+  t.true(await fourth);
+  t.deepEqual(
+    writes.map(({ ids, isAll }) => [ids, isAll]),
+    [
+      [["one", "taken back"], false],
+      [["1", "before", "one"], true],
+      [["1", "before", "one", "two"], true],
+      [["three"], false],
+    ],
+  );
+
+  store.writeAll();
+  store.drop();
+  const nothing = store.settled();
+  t.true(await nothing, "another leads: what is there is that one's");
 });
