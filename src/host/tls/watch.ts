@@ -25,7 +25,7 @@ export interface Watched {
   readonly files: CredentialFiles;
   /** The files are others than before, and can be read. */
   readonly onChange?: () => void;
-  /** They can be read, changed or not: what is connected is checked again. */
+  /** They were looked at, changed or not, and also where they cannot be read: what is connected is checked again. */
   readonly onLook?: () => void;
 }
 
@@ -61,7 +61,7 @@ export function watchCertificates(
 
   /** @returns false if it can't be read */
   function lookAt({ name, files, onChange, onLook }: Watched): boolean {
-    try {
+    const isRead = tried(name, () => {
       const credentials = readCredentials(files, "config.file");
       const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
       const left = notAfter - clock.wall();
@@ -75,7 +75,16 @@ export function watchCertificates(
         onChange?.();
       }
       digests.set(name, digest);
-      onLook?.();
+    });
+    // What runs out runs out: a file that cannot be read must not keep in who would not be let in any more.
+    const isChecked = tried(name, () => onLook?.());
+    return isRead && isChecked;
+  }
+
+  /** @returns false if something can't be read, which is told */
+  function tried(name: string, act: () => void): boolean {
+    try {
+      act();
       return true;
     } catch (error) {
       tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });

@@ -58,8 +58,12 @@ export function watchCredentials(
       door?.renew(kxIdentity());
     };
     const onLook = () => {
-      recheck();
-      door?.recheck();
+      try {
+        recheck();
+      } finally {
+        // Ways read the files that the door has read before.
+        door?.recheck();
+      }
     };
     watched.push({ name: "kx", files: ofKms, onChange, onLook });
   }

@@ -132,3 +132,36 @@ test("a certificate that expires within thirty days is told of once a day", asyn
     t.is(clock.timers, 0);
   });
 });
+
+test("what is connected is checked again every minute, also while the files cannot be read", async (t) => {
+  await withFolder(async (folder) => {
+    const ca = await createAuthority("CA");
+    const own = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
+    const files = { ca: join(folder, "ca"), cert: join(folder, "cert"), key: join(folder, "key") };
+    writeFileSync(files.ca, ca.cert);
+    writeFileSync(files.cert, own.cert);
+    writeFileSync(files.key, own.key, { mode: 0o600 });
+    const clock = ManualClock.ofToday();
+    const notices: CertificateNotice[] = [];
+    let looks = 0;
+    const onLook = () => void looks++;
+    const onNotice = (notice: CertificateNotice) => void notices.push(notice);
+    const watch = watchCertificates(
+      [{ name: "km.one", files, onLook }],
+      clock,
+      silentLog,
+      onNotice,
+    );
+    t.is(looks, 1);
+    rmSync(files.cert);
+    await clock.advance(lookEvery);
+    t.is(looks, 2);
+    t.deepEqual(watch.look(), ["km.one"]);
+    t.is(looks, 3);
+    t.deepEqual(
+      notices.map(({ type }) => type),
+      ["certificate_unreadable"],
+    );
+    watch.stop();
+  });
+});
