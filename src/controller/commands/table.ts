@@ -6,8 +6,8 @@ import type { ArgsOf, CommandTable, OrderOf } from "../../ops/commands/table.ts"
 import { services } from "../model/status.ts";
 
 const id = v.pipe(v.string(), v.minLength(1), mostCharacters(128));
-/** KM ID, or `KM1--KM2`. */
-const component = v.pipe(v.string(), v.minLength(1), mostCharacters(260));
+/** KM ID, or `KM1--KM2`: what is in quotes there has an escape for each quote. */
+const component = v.pipe(v.string(), v.minLength(1), mostCharacters(520));
 
 /** PKCS #10 in PEM. */
 const request = v.pipe(v.string(), v.maxLength(4_096));
@@ -16,7 +16,7 @@ const reasons = Object.keys(revocationReasons) as RevocationReason[];
 
 export const commands = {
   acknowledge_alarm: {
-    args: v.strictObject({ alarm: v.pipe(v.string(), v.maxLength(320)) }),
+    args: v.strictObject({ alarm: v.pipe(v.string(), mostCharacters(600)) }),
     about: "somebody has seen the alarm; what is latched and over is cleared",
   },
   set_service: {

@@ -1,4 +1,5 @@
 /** What the configuration says of the network, as the core wants it; and what is wrong with it as a whole. Pure. */
+
 import { didYouMean } from "../../base/words.ts";
 import type { Hours } from "../policy/hours.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type Rules,
 } from "../policy/network.ts";
 import { routeProblem } from "../routing/fits.ts";
+import { nameOf } from "../topology/names.ts";
 import type { NetworkTables } from "./network.ts";
 import { leastSilentMs } from "./notes.ts";
 import type { RawConfig } from "./schema.ts";
@@ -29,7 +31,7 @@ function kmOf({ node }: NetworkTables, name: string): string {
   return node[name]?.km ?? name;
 }
 
-/** `KM1--KM2`, as links and pairs are called: the smaller ID first. */
+/** KM IDs, the smaller one first. */
 function endsOf(tables: NetworkTables, [one, other]: readonly [string, string]) {
   const [a, b] = [kmOf(tables, one), kmOf(tables, other)].sort() as [string, string];
   return { a, b };
@@ -55,7 +57,7 @@ function linkPolicy(tables: NetworkTables, link: Link): LinkPolicy {
     const other = tables.link[name];
     if (other === undefined) return [];
     const { a, b } = endsOf(tables, other.between);
-    return [`${a}--${b}`];
+    return [nameOf(a, b)];
   });
   return {
     ...endsOf(tables, between),

@@ -5,8 +5,9 @@
  */
 
 import { rateAt } from "../policy/hours.ts";
-import type { FillPolicy, PairPolicy } from "../policy/network.ts";
+import type { FillPolicy } from "../policy/network.ts";
 import type { PairPlan } from "../routing/pair-plan.ts";
+import { nameOf } from "../topology/names.ts";
 import type { CoreParts } from "./parts.ts";
 import type { Relays } from "./relays.ts";
 import type { Routes } from "./routes.ts";
@@ -79,7 +80,7 @@ export class Filling {
     const seconds = this.#at === undefined ? 0 : Math.max(0, now - this.#at) / 1_000;
     this.#at = now;
     const names = new Set(this.#fills.keys());
-    for (const one of policy.pairs) if (one.fill !== undefined) names.add(this.#nameOf(one));
+    for (const one of policy.pairs) if (one.fill !== undefined) names.add(nameOf(one.a, one.b));
     for (const name of names) this.#pair(name, now, seconds);
   }
 
@@ -167,10 +168,6 @@ export class Filling {
   #source({ a, b }: PairPlan): string | undefined {
     const { nodes } = this.#parts.topology;
     return [a, b].find((km) => nodes.get(km)?.attached === true && nodes.get(km)?.hasReported);
-  }
-
-  #nameOf({ a, b }: PairPolicy): string {
-    return a < b ? `${a}--${b}` : `${b}--${a}`;
   }
 
   #fill(name: string): Fill {

@@ -88,7 +88,7 @@ export class Reports {
   #leftOut(node: NetworkNode, count: number, isWhole: boolean): void {
     if (count > 0 && !node.isLeftOut) {
       const what = `${counted(count, "link")} of its report not taken`;
-      const why = "there are too many nodes or links, or a link of this name is another's";
+      const why = "there are too many nodes or links";
       this.#parts.news.tell("node", node.km, `${what}: ${why}`);
     }
     if (count > 0) node.isLeftOut = true;

@@ -110,8 +110,8 @@ type Args = LocalRequest["args"];
 /** Accounts of an answer without pages: some 3 MB. */
 const mostAccounts = 10_000;
 const longestId = 128;
-/** `KM1--KM2` */
-const longestName = 2 * longestId + 2;
+/** `KM1--KM2`: what is in quotes there has an escape for each quote. */
+const longestName = 2 * (2 * longestId + 2) + 2;
 /** Names of one certificate. */
 const mostNames = 16;
 /** Routes of a pair, and KMs on one. */

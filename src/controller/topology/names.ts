@@ -1,4 +1,11 @@
-/** `KM1--KM2`, the smaller ID first: names a link or a pair, the same from both its ends. */
+/**
+ * `KM1--KM2`, the smaller ID first: names a link or a pair, the same from both its ends. An ID that could be read
+ * otherwise there is in quotes, as in JSON: `"a--b"--c` is not `a--"b--c"`.
+ */
 export function nameOf(a: string, b: string): string {
-  return a < b ? `${a}--${b}` : `${b}--${a}`;
+  return a < b ? `${partOf(a)}--${partOf(b)}` : `${partOf(b)}--${partOf(a)}`;
+}
+
+function partOf(id: string): string {
+  return /--|^[-"]|-$/.test(id) ? JSON.stringify(id) : id;
 }

@@ -6,7 +6,6 @@ import type { LinkReport } from "../../wire/ck/report.ts";
 import type { Service, ToldAlarm } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Link } from "./link.ts";
-import { nameOf } from "./names.ts";
 import { NetworkNode } from "./node.ts";
 
 /** A link is judged otherwise than before. */
@@ -147,8 +146,6 @@ export class Topology {
     let link = this.linkBetween(km, report.peer);
     if (link === undefined) {
       if (this.links.size >= this.#policy.rules.links) return undefined;
-      // IDs may have `--` in them: "a" to "b--c" is no word about "a--b" to "c".
-      if (this.links.has(nameOf(km, report.peer))) return undefined;
       if (this.#peerOf(km, report.peer, now, wall) === undefined) return undefined;
       link = this.#add(new Link(km, report.peer, this.#policy.rules));
     }
