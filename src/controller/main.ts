@@ -141,7 +141,7 @@ async function start(
     () => network.saveAgain(),
   );
 
-  const access = accessDoor(door, texts, () => network.core.certificates.list?.number);
+  const access = accessDoor(door, texts, () => network.core.certificates.list?.number, log);
   const looking = every(clock, lookMs, () => {
     const told = status();
     access.look();

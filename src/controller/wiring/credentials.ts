@@ -1,5 +1,6 @@
 /** Certificates of the configuration: read when they are needed, watched while the controller runs. */
 import type { Clock } from "../../base/clock.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { ListenerTexts } from "../../host/listen/tls-listener.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
@@ -45,6 +46,7 @@ export function accessDoor(
   door: Pick<CkDoor, "renew" | "recheck">,
   texts: () => ListenerTexts,
   number: () => number | undefined,
+  log: Log,
 ): CredentialUsers["door"] & {
   /** Certificates may have been taken back: who would not be let in any more is cut. */
   look(): void;
@@ -55,7 +57,13 @@ export function accessDoor(
     door.renew(texts());
   };
   const look = () => {
-    if (number() !== known) renew();
+    try {
+      if (number() !== known) renew();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // Certificate and key that do not belong together yet: the list is gone by already.
+      log.warn("certificates cannot be used", { why: describe(error) });
+    }
     door.recheck();
   };
   return { renew, recheck: () => door.recheck(), look };
