@@ -13,7 +13,7 @@ import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { thisMachine } from "../host/machine.ts";
-import { readTexts } from "../host/tls/texts.ts";
+import { KeptCredentials } from "../host/tls/credentials.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
 import { startRenewal } from "../ops/renewal/open.ts";
@@ -122,8 +122,9 @@ async function start(
   });
 
   const { host, port } = config.ck;
+  const credentials = new KeptCredentials(config.ck, "config.file");
   // What this controller took back it does not take, either.
-  const texts = () => ({ ...readTexts(config.ck), told: network.core.certificates.list?.pem });
+  const texts = () => ({ ...credentials.read(), told: network.core.certificates.list?.pem });
   const door = new CkDoor({
     host,
     port,

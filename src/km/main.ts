@@ -14,7 +14,7 @@ import { isStopRequested, stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { tellHealth } from "../host/life/tell-health.ts";
 import { thisMachine } from "../host/machine.ts";
-import { readTexts } from "../host/tls/texts.ts";
+import { KeptCredentials } from "../host/tls/credentials.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
 import { startRenewal } from "../ops/renewal/open.ts";
@@ -162,7 +162,8 @@ async function start(
   const { kx } = config;
   const revocations = await openRevocations(config, clock, log.child("ck"));
   house.defer(() => revocations.settled());
-  const tls = () => ({ ...readTexts(kx ?? {}), told: revocations.text }) as KxIdentity;
+  const kept = kx && new KeptCredentials(kx, "config.file");
+  const tls = () => ({ ...kept?.read(), told: revocations.text }) as KxIdentity;
   const applications = new Applications(config);
   const links = config.links.map((link) => {
     const one = new LinkOfKm({

@@ -9,6 +9,7 @@ import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { identityProblem, PemError, readCertificates, readPrivateKey } from "./pem.ts";
 import { connectionReason } from "./reason.ts";
+import type { TextFiles } from "./texts.ts";
 import { trustOf } from "./trust.ts";
 
 export interface CredentialFiles {
@@ -16,6 +17,12 @@ export interface CredentialFiles {
   readonly cert: string;
   readonly key: string;
   readonly crl?: string | undefined;
+}
+
+/** Those of a table that may have none. */
+export function filesOf({ ca, cert, key, crl }: TextFiles): CredentialFiles | undefined {
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca, cert, key, crl };
 }
 
 /** PEM texts. */
@@ -44,21 +51,74 @@ function read(file: string, code: FaultCode): Buffer {
  * @throws Fault `code` that names the file and says what is wrong with it
  */
 export function readCredentials(files: CredentialFiles, code: FaultCode): Credentials {
-  const [ca, cert, key] = [read(files.ca, code), read(files.cert, code), read(files.key, code)];
-  const good = (file: string, what: string, make: () => unknown) => usable(file, what, code, make);
-  good(files.ca, "file", () => readCertificates(ca));
-  good(files.cert, "certificate file", () => readCertificates(cert));
-  good(files.key, "private key", () => readPrivateKey(key));
-  const own = { ca: ca.toString(), cert: cert.toString(), key: key.toString() };
-  if (files.crl === undefined) return own;
+  return { ...readTrust(files, code), ...readIdentity(files, code) };
+}
+
+/** Whom it trusts. @throws Fault `code` */
+function readTrust(files: CredentialFiles, code: FaultCode): Pick<Credentials, "ca" | "crl"> {
+  const bytes = read(files.ca, code);
+  usable(files.ca, "file", code, () => readCertificates(bytes));
+  const ca = bytes.toString();
+  if (files.crl === undefined) return { ca };
   const crl = read(files.crl, code).toString();
   try {
-    trustOf({ ca: own.ca, crl });
+    trustOf({ ca, crl });
   } catch (error) {
     if (!(error instanceof CrlError)) throw error;
     throw new Fault(code, `revocation list ${error.message}`, { file: files.crl });
   }
-  return { ...own, crl };
+  return { ca, crl };
+}
+
+/** Who it is. @throws Fault `code` */
+function readIdentity(files: CredentialFiles, code: FaultCode): Pick<Credentials, "cert" | "key"> {
+  const [cert, key] = [read(files.cert, code), read(files.key, code)];
+  usable(files.cert, "certificate file", code, () => readCertificates(cert));
+  usable(files.key, "private key", code, () => readPrivateKey(key));
+  return { cert: cert.toString(), key: key.toString() };
+}
+
+/**
+ * Credentials of a program that runs, read anew each time. Whom it trusts and who it is are of use without each other: of
+ * the one that cannot be used now, what could be used last. So a certificate that was taken back is refused also while
+ * the program's own is half written.
+ */
+export class KeptCredentials {
+  readonly #files: CredentialFiles;
+  readonly #code: FaultCode;
+  #trust: Pick<Credentials, "ca" | "crl"> | undefined;
+  #identity: Pick<Credentials, "cert" | "key"> | undefined;
+  #trouble: Fault | undefined;
+
+  /** @param code of faults */
+  constructor(files: CredentialFiles, code: FaultCode) {
+    this.#files = files;
+    this.#code = code;
+  }
+
+  /** What is wrong with the files, as they were read last. */
+  get trouble(): Fault | undefined {
+    return this.#trouble;
+  }
+
+  /** @throws Fault if there is nothing of before */
+  read(): Credentials {
+    this.#trouble = undefined;
+    this.#trust = this.#orBefore(readTrust, this.#trust);
+    this.#identity = this.#orBefore(readIdentity, this.#identity);
+    return { ...this.#trust, ...this.#identity };
+  }
+
+  #orBefore<T>(make: (files: CredentialFiles, code: FaultCode) => T, before: T | undefined): T {
+    try {
+      return make(this.#files, this.#code);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#trouble ??= error;
+      if (before === undefined) throw error;
+      return before;
+    }
+  }
 }
 
 /** Tells contents apart; never shown. */

@@ -8,9 +8,10 @@ import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import {
   type CredentialFiles,
+  type Credentials,
   describeCertificate,
   digestOf,
-  readCredentials,
+  KeptCredentials,
 } from "./credentials.ts";
 
 /** How often files are looked at, ms. */
@@ -23,9 +24,9 @@ export interface Watched {
   /** What they are for, such as `km.main`. */
   readonly name: string;
   readonly files: CredentialFiles;
-  /** The files are others than before, and can be read. */
-  readonly onChange?: () => void;
-  /** They were looked at, changed or not, and also where they cannot be read: what is connected is checked again. */
+  /** CAs and lists, or certificate and key, are others than before, and can be read. */
+  readonly onChange?: (now: Credentials) => void;
+  /** At each look: what is connected is checked again. */
   readonly onLook?: () => void;
 }
 
@@ -48,6 +49,7 @@ export function watchCertificates(
   onNotice: (notice: CertificateNotice) => void,
 ): CertificateWatch {
   const digests = new Map<string, string>();
+  const read = new Map<string, KeptCredentials>();
   /** Day on which a certificate was told of last. */
   const told = new Map<string, number>();
   let began = true;
@@ -59,37 +61,41 @@ export function watchCertificates(
     onNotice(notice);
   }
 
-  /** @returns false if it can't be read */
-  function lookAt({ name, files, onChange, onLook }: Watched): boolean {
-    const isRead = tried(name, () => {
-      const credentials = readCredentials(files, "config.file");
-      const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
-      const left = notAfter - clock.wall();
-      const days = Math.floor(left / day);
-      const facts = { for: name, subject, expires: new Date(notAfter).toISOString(), days };
-      if (left <= 0) tell(name, { type: "certificate_expired", facts });
-      else if (left <= warnBefore) tell(name, { type: "certificate_expiring", facts });
-      const digest = digestOf(credentials);
-      if (digests.get(name) !== digest && !began) {
-        log.info("certificates changed", { for: name });
-        onChange?.();
-      }
-      digests.set(name, digest);
-    });
-    // What runs out runs out: a file that cannot be read must not keep in who would not be let in any more.
-    const isChecked = tried(name, () => onLook?.());
-    return isRead && isChecked;
+  /** @throws Fault if it can't be read, or used by its owner */
+  function take({ name, files, onChange }: Watched): void {
+    const kept = read.get(name) ?? new KeptCredentials(files, "config.file");
+    read.set(name, kept);
+    const credentials = kept.read();
+    const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
+    const left = notAfter - clock.wall();
+    const days = Math.floor(left / day);
+    const facts = { for: name, subject, expires: new Date(notAfter).toISOString(), days };
+    if (left <= 0) tell(name, { type: "certificate_expired", facts });
+    else if (left <= warnBefore) tell(name, { type: "certificate_expiring", facts });
+    const digest = digestOf(credentials);
+    if (digests.get(name) !== digest && !began) {
+      log.info("certificates changed", { for: name });
+      onChange?.(credentials);
+    }
+    digests.set(name, digest);
+    if (kept.trouble !== undefined) throw kept.trouble;
   }
 
-  /** @returns false if something can't be read, which is told */
-  function tried(name: string, act: () => void): boolean {
-    try {
-      act();
-      return true;
-    } catch (error) {
-      tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });
-      return false;
+  /** @returns false if it can't be read */
+  function lookAt(one: Watched): boolean {
+    const { name, onLook } = one;
+    let isRead = true;
+    // Who is connected is checked in any case: certificates and lists run out while files can't be read, too.
+    for (const step of [() => take(one), () => onLook?.()]) {
+      try {
+        step();
+      } catch (error) {
+        isRead = false;
+        const facts = { for: name, reason: describe(error) };
+        tell(name, { type: "certificate_unreadable", facts });
+      }
     }
+    return isRead;
   }
 
   const look = () => {

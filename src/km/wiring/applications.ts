@@ -4,7 +4,7 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { ConfigError } from "../../host/config/problems.ts";
-import { readTexts } from "../../host/tls/texts.ts";
+import { KeptCredentials } from "../../host/tls/credentials.ts";
 import { ApplicationKeys, type KeysOptions, type More } from "../applications/keys.ts";
 import { KeysInSession } from "../applications/keys-in-session.ts";
 import { Mailboxes } from "../applications/mailboxes.ts";
@@ -80,6 +80,7 @@ export class KeyDelivery {
   readonly keys: ApplicationKeys;
   readonly proactive: ProactiveSupply;
   readonly #parts: DeliveryParts;
+  readonly #credentials: KeptCredentials;
   readonly #server: Etsi014Server;
   readonly #ticking: Timer;
   readonly #mailboxes: Mailboxes;
@@ -92,6 +93,7 @@ export class KeyDelivery {
 
   private constructor(parts: DeliveryParts, door: Etsi014Table) {
     this.#parts = parts;
+    this.#credentials = new KeptCredentials(door, "config.file");
     const { config, applications, links, more, session, sessions, store, clock, log } = parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
     const table = () => applications.table;
@@ -150,9 +152,7 @@ export class KeyDelivery {
 
   #read(): ServerTexts {
     const { config, told } = this.#parts;
-    const { etsi014 } = config;
-    const texts = readTexts(etsi014 ?? {}) as ServerTexts;
-    return { ...texts, told: told?.(), tls12: etsi014?.tls12 };
+    return { ...this.#credentials.read(), told: told?.(), tls12: config.etsi014?.tls12 };
   }
 
   /** Applications may ask from now on. @throws Fault `web.listen` */

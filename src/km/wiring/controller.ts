@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
-import { readTexts } from "../../host/tls/texts.ts";
+import { type CredentialFiles, KeptCredentials } from "../../host/tls/credentials.ts";
 import { refusalOf } from "../../wire/ck/check.ts";
 import { marksIn } from "../../wire/ck/marks.ts";
 import type { CkCommand, CkMessage, CkMessageOf } from "../../wire/ck/messages.ts";
@@ -11,7 +11,6 @@ import type { CkAnswered, CkAsked, CkSession } from "../../wire/ck/session.ts";
 import type { ControllerConfig } from "../config/controllers.ts";
 import type { Telling } from "../controllers/report.ts";
 import { Reporter } from "../controllers/reporter.ts";
-import type { CkIdentity } from "../io/ck-dial.ts";
 import { CkLink } from "../io/ck-link.ts";
 import type { ControllerStatus } from "../model/status.ts";
 
@@ -51,9 +50,10 @@ export class Controller {
     this.name = config.name;
     this.#since = clock.wall();
     this.#reporter = new Reporter(me);
+    const credentials = new KeptCredentials(config as CredentialFiles, "config.file");
     this.#link = new CkLink({
       ...config,
-      tls: () => readTexts(config) as CkIdentity,
+      tls: () => credentials.read(),
       report: (whole) => this.#report(whole),
       handlers: {
         onReported: (answer) => this.#answered(answer),

@@ -2,8 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { CredentialFiles } from "../../host/tls/credentials.ts";
-import type { TextFiles } from "../../host/tls/texts.ts";
+import { filesOf } from "../../host/tls/credentials.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
 import type { CertificateTables } from "../config/tables.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
@@ -114,9 +113,4 @@ export function reloadCertificates(
   const unreadable = [...watch.look()];
   if (manager.renewed() !== undefined) unreadable.push("manager");
   return unreadable;
-}
-
-function filesOf({ ca, cert, key, crl }: TextFiles): CredentialFiles | undefined {
-  if (ca === undefined || cert === undefined || key === undefined) return undefined;
-  return { ca, cert, key, crl };
 }

@@ -5,7 +5,7 @@ import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { diskFiles } from "../../host/disk/files.ts";
-import { readTexts } from "../../host/tls/texts.ts";
+import { filesOf, KeptCredentials } from "../../host/tls/credentials.ts";
 import { IdMemory } from "../acquisition/id-memory.ts";
 import { Intake } from "../acquisition/intake.ts";
 import type { IntakeModule } from "../acquisition/line.ts";
@@ -63,6 +63,8 @@ export class Supplies {
   readonly #servers: (Kq1Server | HttpsSupplyServer)[] = [];
   readonly #asking: { close(): void }[] = [];
   readonly #parts: IntakeParts;
+  /** Undefined: there are none. */
+  readonly #credentials: KeptCredentials | undefined;
   #texts: ServerTexts | undefined;
 
   /** Opens what is remembered of each module. @throws Fault `km_store.io`, `km_store.corrupt` */
@@ -110,6 +112,8 @@ export class Supplies {
     files: readonly OpenIdFile[],
   ) {
     this.#parts = parts;
+    const certified = filesOf(parts.config.kq1 ?? {});
+    this.#credentials = certified && new KeptCredentials(certified, "config.file");
     this.told = told;
     this.#kq2 = new Kq2Lines({ told, clock: parts.clock, log: parts.log });
     this.intake = intake;
@@ -202,11 +206,20 @@ export class Supplies {
     if (kq1 === undefined) return;
     const tls = this.#read();
     if (kq1.plain) return;
-    for (const server of this.#servers) server.renew(tls);
+    // Each of them goes by new lists, also where certificate and key do not belong together yet.
+    const faults: unknown[] = [];
+    for (const server of this.#servers) {
+      try {
+        server.renew(tls);
+      } catch (error) {
+        faults.push(error);
+      }
+    }
+    if (faults.length > 0) throw faults[0];
   }
 
   #read(): ServerTexts {
-    this.#texts = readTexts(this.#parts.config.kq1 ?? {}) as ServerTexts;
+    this.#texts = this.#credentials?.read() ?? { ca: "", cert: "", key: "" };
     return this.#texts;
   }
 

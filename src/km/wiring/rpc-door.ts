@@ -1,7 +1,7 @@
 /** The door of controllers that ask by RPCs of their own (Ck, Q.4164 Appendix II), where one is configured. */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import { readTexts } from "../../host/tls/texts.ts";
+import { KeptCredentials } from "../../host/tls/credentials.ts";
 import type { CkTable } from "../config/tables.ts";
 import type { CkIdentity } from "../io/ck-dial.ts";
 import { CkDoor, type CkDoorOptions } from "../io/ck-door.ts";
@@ -28,7 +28,8 @@ export async function openRpcDoor(
 ): Promise<RpcDoor | undefined> {
   if (table === undefined) return undefined;
   const { host, port, controllers } = table;
-  const tls = () => ({ ...readTexts(table), told: told() }) as CkIdentity;
+  const kept = new KeptCredentials(table, "config.file");
+  const tls = (): CkIdentity => ({ ...kept.read(), told: told() });
   const door = new CkDoor({ host, port, tls: tls(), controllers, answer, clock, log });
   log.info("RPCs of controllers", { host, port: await door.listen() });
   return {

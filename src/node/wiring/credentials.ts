@@ -2,7 +2,12 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
+import {
+  type Credentials,
+  filesOf,
+  KeptCredentials,
+  readCredentials,
+} from "../../host/tls/credentials.ts";
 import {
   allRead,
   type CertificateWatch,
@@ -16,28 +21,32 @@ import type { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
 import type { Monitoring } from "./monitoring.ts";
 
-/** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
-export function endpoint(km: KmConfig): KmEndpoint {
-  const files = credentialFiles(km);
-  return {
+/**
+ * Where a KM is. The certificates are read each time: they may have been renewed.
+ * @returns throws Fault `kq1.connect`
+ */
+export function endpointOf(km: KmConfig): () => KmEndpoint {
+  const files = filesOf(km);
+  const kept = files && new KeptCredentials(files, "kq1.connect");
+  return () => ({
     host: km.host,
     port: km.port,
     serverName: km.server_name ?? km.host,
-    tls: files && identity(files, km),
+    tls: kept && identity(kept.read(), km),
     connectTimeout: km.connect_timeout,
-  };
+  });
 }
 
-/** What the key server shows and asks for, read anew. @throws Fault `kq1.connect` */
+/** What the key server shows and asks for. @throws Fault `kq1.connect` */
 export function serverIdentity(server: ServerConfig): TlsIdentity {
-  return identity(server, server);
+  return identity(readCredentials(server, "kq1.connect"), server);
 }
 
 function identity(
-  files: CredentialFiles,
+  credentials: Credentials,
   { crl_fresh: crlFresh, require_pq: requirePq }: Pick<KmConfig, "crl_fresh" | "require_pq">,
 ): TlsIdentity {
-  return { ...readCredentials(files, "kq1.connect"), crlFresh, requirePq };
+  return { ...credentials, crlFresh, requirePq };
 }
 
 /** Who shows certificates. */
@@ -56,7 +65,7 @@ export function watchAll(
 ): CertificateWatch {
   const kms = new Set(tables.modules.flatMap((module) => module.kms));
   const watched: Watched[] = [...kms].flatMap((km) => {
-    const files = credentialFiles(km);
+    const files = filesOf(km);
     const onLook = () => {
       for (const channel of channels) channel.recheck(km.name);
     };
@@ -70,7 +79,7 @@ export function watchAll(
   }
   const files = tables.server;
   if (files !== undefined) {
-    const onChange = () => server?.renew(serverIdentity(files));
+    const onChange = (now: Credentials) => server?.renew(identity(now, files));
     watched.push({ name: "server", files, onChange, onLook: () => server?.recheck() });
   }
   const { cert, key, enabled } = tables.web;
@@ -88,9 +97,4 @@ export async function reloadCertificates(
   const unreadable = [...watch.look()];
   if (monitoring.renewed() !== undefined) unreadable.push("manager");
   allRead(unreadable);
-}
-
-function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {
-  if (ca === undefined || cert === undefined || key === undefined) return undefined;
-  return { ca, cert, key, crl };
 }

@@ -9,7 +9,7 @@ import { alarmsOf, type ModuleIds, statusOf } from "../kq2/status.ts";
 import type { Look } from "../kq2/teller.ts";
 import type { KmTold } from "../model/local.ts";
 import type { AlarmView, ModuleView } from "../model/manager.ts";
-import { endpoint } from "./credentials.ts";
+import { endpointOf } from "./credentials.ts";
 import { mayBeTold } from "./watch-settings.ts";
 
 /** The tables that say who is told of which modules. */
@@ -44,7 +44,7 @@ export class Telling {
       const required = km.kq2 === "required";
       const options = {
         name: km.name,
-        endpoint: () => endpoint(km),
+        endpoint: endpointOf(km),
         modules: names,
         look,
         required,

@@ -18,7 +18,7 @@ import { ClosedModule } from "../module/closed.ts";
 import type { Halt } from "../module/halt.ts";
 import { Batches } from "../spool/batches.ts";
 import { spooled, spoolWhenNeeded, whenNeeded } from "../spool/spooled.ts";
-import { endpoint } from "./credentials.ts";
+import { endpointOf } from "./credentials.ts";
 import type { Kms } from "./kms.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
@@ -146,7 +146,7 @@ function createChannel(
       kms: module.kms.map((km) => ({
         name: km.name,
         serverName: km.server_name ?? km.host,
-        endpoint: () => endpoint(km),
+        endpoint: endpointOf(km),
         https: km.transport === "https" ? km : undefined,
         window: km.window,
         hashValue: km.hash_value,
