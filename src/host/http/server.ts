@@ -106,8 +106,9 @@ export class HttpServer {
 }
 
 /**
- * What a server does with a request. One whose body is in a transfer coding other than chunked is answered 501 (RFC 9112
- * §6.1): Node.js would hand out what the other coding made as if it were the body.
+ * What a server does with a request. Node.js would pass on what two ends of a connection can read in two ways: of two
+ * `Host` fields the first (RFC 9112 §3.2: 400), and what another transfer coding than chunked made as if it were the
+ * body (§6.1: 501).
  * @param serve answers it; a rejection cuts the connection
  */
 export function answering(
@@ -115,10 +116,13 @@ export function answering(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const { "transfer-encoding": coding = "chunked" } = request.headers;
-    if (coding.trim().toLowerCase() === "chunked") {
+    const { host: hosts = [] } = request.headersDistinct;
+    const isChunked = coding.trim().toLowerCase() === "chunked";
+    if (isChunked && hosts.length < 2) {
       return void serve(request, response).catch(() => response.destroy());
     }
-    response.writeHead(501, { connection: "close", "content-length": 0 }).end();
+    const status = isChunked ? 400 : 501;
+    response.writeHead(status, { connection: "close", "content-length": 0 }).end();
   };
 }
 

@@ -36,6 +36,13 @@ test("a request that expects what is not known is answered as any other", async 
   t.regex(await ask(t, "http/1.1", request), /^HTTP\/1\.1 401 /);
 });
 
+test("a request with two Host fields is refused, also where both are the same", async (t) => {
+  for (const other of ["other", "s"]) {
+    const request = `GET / HTTP/1.1\r\nHost: s\r\nHost: ${other}\r\n\r\n`;
+    t.regex(await ask(t, "http/1.1", request), /^HTTP\/1\.1 400 /, other);
+  }
+});
+
 const body = "Host: s\r\nTransfer-Encoding: CODING\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
 for (const [coding, status] of [
   ["gzip, chunked", 501],
