@@ -114,8 +114,9 @@ export class Gate {
   async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
     const body = await readBody(request);
+    if (body === "gone") return void response.destroy();
     if (body === undefined) return sendJson(response, 413, { error: `over ${maxBody} bytes` });
-    const outcome = this.#try(request, new URLSearchParams(body).get("password") ?? "");
+    const outcome = this.#try(request, new URLSearchParams(body.toString()).get("password") ?? "");
     if (outcome !== "good") return redirect(response, `/login?${outcome}`);
     const now = this.#parts.clock.now();
     const set = (name: string, token: string, ms: number) =>
@@ -172,13 +173,18 @@ function cookieOf({ headers }: IncomingMessage, name: string): string | undefine
   return undefined;
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+/** @returns undefined: it is too long; "gone": its client ended the connection before the end of it, or took too long */
+async function readBody(request: IncomingMessage): Promise<Buffer | "gone" | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBody) return undefined;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maxBody) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return "gone";
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }

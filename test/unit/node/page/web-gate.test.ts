@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import test from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
@@ -12,6 +14,7 @@ import { eventually } from "../../../eventually.ts";
 import {
   ask,
   assets,
+  type Bench,
   login,
   password,
   queries,
@@ -125,6 +128,29 @@ test("guesses from a thousand addresses keep nobody out, and fill no log", async
     },
     { log: createLog((line) => lines.push(line), "info") },
   );
+});
+
+test("a login that its client breaks off, or does not end, is no error of the page", async (t) => {
+  const lines: string[] = [];
+  const log = createLog((line) => lines.push(line), "info");
+  const options = { times: { request: 200 } };
+  const body = async ({ url }: Bench) => {
+    const { host, origin, port } = new URL(url);
+    const head = `Host: ${host}\r\nOrigin: ${origin}\r\nContent-Length: 99`;
+    for (const leaves of [true, false]) {
+      const socket = connect({ host: "127.0.0.1", port: Number(port), rejectUnauthorized: false });
+      socket.resume().on("error", () => {});
+      const closed = once(socket, "close");
+      socket.write(`POST /login HTTP/1.1\r\n${head}\r\n\r\npass`, () => {
+        if (leaves) socket.destroy();
+      });
+      await closed;
+    }
+    t.is((await login(url, "not the password")).headers.location, "/login?wrong");
+    await eventually("lines", () => lines.length, { atLeast: 1 });
+    t.notRegex(lines.join("\n"), /internal error/);
+  };
+  await secure(body, { log }, {}, options);
 });
 
 test("a login from another site's page, or a long one, is refused", async (t) => {
