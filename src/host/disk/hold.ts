@@ -4,7 +4,7 @@
  */
 import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
-import { type FolderLock, isTaken, lockFile, lockName } from "./lock.ts";
+import { type FolderLock, isTaken, lockFile, lockName, lockNameOf } from "./lock.ts";
 
 /**
  * Has a device or a folder for this process alone. In a folder there is a file `.lock` for it as well, which processes
@@ -22,20 +22,23 @@ export async function hold(path: string): Promise<FolderLock | undefined> {
   // A device may have a node in more than one place.
   const isDevice = found.isCharacterDevice() || found.isBlockDevice();
   const which = isDevice ? `device/${found.rdev}` : `${found.dev}/${found.ino}`;
-  let release: () => void = () => {};
+  const name = `qkd-node/module/${which}`;
+  const [uid, gid] = [Number(found.uid), Number(found.gid)];
+  let release: (() => void) | undefined;
   try {
-    release = await lockName(`qkd-node/module/${which}`);
-    if (!found.isDirectory()) return { release };
-    const file = await lockFile(`${path}/.lock`, Number(found.uid), Number(found.gid));
+    if (!found.isDirectory()) return { release: await lockName(name) };
+    release = await lockNameOf(name, uid);
+    const file = await lockFile(`${path}/.lock`, uid, gid);
+    if (file === undefined && release === undefined) return undefined;
     return {
       release: () => {
         file?.close();
-        release();
+        release?.();
       },
     };
   } catch (error) {
-    if (!isTaken(error)) return { release };
-    release();
+    if (!isTaken(error)) return { release: release ?? (() => {}) };
+    release?.();
     return undefined;
   }
 }

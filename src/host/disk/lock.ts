@@ -3,13 +3,15 @@
  * each other. Two locks, both of which the kernel takes back the moment their process is gone, however that
  * came, so no stale one can keep a node from starting. A socket in Linux' abstract namespace, named after the
  * folder itself, also where the disk is full; and a lock on a file in the folder, as such a namespace ends where
- * a container does. Node.js locks no files, its SQLite does.
+ * a container does. Node.js locks no files, its SQLite does. Any user can take such a name: one that a stranger
+ * has locks nothing, and the file alone does then.
  */
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { errorCode, Fault } from "../../base/errors.ts";
+import { isOurs } from "./socket-holder.ts";
 
 export interface FolderLock {
   release(): void;
@@ -27,32 +29,51 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   let file = folder;
   try {
     const { dev, ino, uid, gid } = await stat(folder, { bigint: true });
-    const release = await lockName(`qkd-node/${dev}/${ino}`);
+    const release = await lockNameOf(`qkd-node/${dev}/${ino}`, Number(uid));
     try {
       file = `${folder}/lock`;
       const db = await lockFile(file, Number(uid), Number(gid));
+      if (db === undefined && release === undefined) throw locked(folder);
       return {
         release: () => {
           db?.close();
-          release();
+          release?.();
         },
       };
     } catch (error) {
-      release();
+      release?.();
       throw error;
     }
   } catch (error) {
+    if (error instanceof Fault) throw error;
+    if (isTaken(error)) throw locked(folder);
     const code = errorCode(error) ?? "unknown";
-    if (isTaken(error)) {
-      throw new Fault("state.locked", "another process uses the state folder", { folder });
-    }
     throw new Fault("state.io", "cannot lock the state folder", { file, code });
   }
+}
+
+function locked(folder: string): Fault {
+  return new Fault("state.locked", "another process uses the state folder", { folder });
 }
 
 /** Whether another has the lock, of all that {@link lockName} and {@link lockFile} throw. */
 export function isTaken(error: unknown): boolean {
   return errorCode(error) === "EADDRINUSE" || (error as { errcode?: number }).errcode === busy;
+}
+
+/**
+ * {@link lockName} for what a file locks as well. It comes before the file: to close that would lose another lock that
+ * this process has on it.
+ * @param owner user of the folder
+ * @returns undefined if a stranger has it: then it locks nothing
+ */
+export async function lockNameOf(name: string, owner: number): Promise<(() => void) | undefined> {
+  try {
+    return await lockName(name);
+  } catch (error) {
+    if (isTaken(error) && !(await isOurs(name, owner))) return undefined;
+    throw error;
+  }
 }
 
 /** Takes a name for this process, on this machine or in this container. @returns what gives it back @throws a system error */

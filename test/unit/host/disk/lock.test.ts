@@ -1,10 +1,10 @@
 /** A state folder is one process's, wherever the other one runs. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { lockFolder } from "../../../../src/host/disk/lock.ts";
 import { makeFifo } from "../../../emulator/fifo.ts";
 
@@ -48,3 +48,51 @@ test("a folder that is not there, or whose lock is no file, is told", async (t) 
     facts: { file: join(folder, "lock"), code: "ENXIO" },
   });
 });
+
+/** A user of this machine who is none of ours. */
+const stranger = 65_534;
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+/** A process that has a name in the abstract namespace. @param uid whose it becomes before it takes it */
+async function takeName(t: ExecutionContext, name: string, uid?: number): Promise<ChildProcess> {
+  const take = `${uid === undefined ? "" : `process.setgid(${uid}); process.setuid(${uid});`}
+    require("node:net").createServer()
+      .listen({ path: "\\0${name}" }, () => console.log("has it"));`;
+  const other = spawn(process.execPath, ["-e", take], { stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => other.kill("SIGKILL"));
+  await once(other.stdout, "data");
+  return other;
+}
+
+asRoot("a stranger who took the name of a folder's lock keeps no program from it", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-lock-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const { dev, ino } = await stat(folder);
+  await takeName(t, `qkd-node/${dev}/${ino}`, stranger);
+  const lock = await lockFolder(folder);
+  t.teardown(() => lock.release());
+  // The file locks all the same.
+  t.false(await canLock(folder));
+});
+
+test("who of ours has the name keeps out others, also where the file was removed", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-lock-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const { dev, ino } = await stat(folder);
+  const other = await takeName(t, `qkd-node/${dev}/${ino}`);
+  await t.throwsAsync(lockFolder(folder), { code: "state.locked" });
+  t.deepEqual(await readdir(folder), []);
+  other.kill("SIGKILL");
+  await once(other, "exit");
+  (await lockFolder(folder)).release();
+});
+
+/** Whether another process can lock the file. */
+async function canLock(folder: string): Promise<boolean> {
+  const lock = `const { DatabaseSync } = require("node:sqlite");
+    const db = new DatabaseSync(${JSON.stringify(join(folder, "lock"))}, { timeout: 0 });
+    db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");`;
+  const other = spawn(process.execPath, ["-e", lock], { stdio: "ignore" });
+  const [code] = await once(other, "exit");
+  return code === 0;
+}
