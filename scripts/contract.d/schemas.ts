@@ -58,7 +58,7 @@ const module = object(
     name: topicLevel,
     driver: text,
     where: about(text, "device path or address"),
-    km: topicLevel,
+    km: about(text, "names of its KMs, with a comma and a space between"),
     module_id: text,
     matching_module_id: text,
     role: oneOf("alice", "bob"),
@@ -74,15 +74,23 @@ const module = object(
   ],
 );
 
-const inventory = object("What the node is made of.", {
-  ...nodeFacts,
-  configuration_digest: about(text, "tells configurations apart"),
-  modules: { type: "array", items: module },
-  commands: about(
-    { type: "array", items: oneOf(...commandNames) },
-    "commands that this node can carry out; empty if it takes none",
-  ),
-});
+const inventory = object(
+  "What the node is made of.",
+  {
+    ...nodeFacts,
+    configuration_digest: about(text, "tells configurations apart"),
+    modules: { type: "array", items: module },
+    modules_left_out: about(
+      count,
+      "modules that the message had no room for; each has a state all the same",
+    ),
+    commands: about(
+      { type: "array", items: oneOf(...commandNames) },
+      "commands that this node can carry out; empty if it takes none",
+    ),
+  },
+  ["modules_left_out"],
+);
 
 const state = object("State of a module and its links; names of ETSI GS QKD 015.", {
   module: oneOf("OPERATING", "DOWN", "FAILURE", "OUT"),

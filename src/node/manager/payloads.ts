@@ -29,13 +29,17 @@ export function online(facts: NodeFacts, now: number, panel?: PanelStatus) {
   return common.online({ ...facts, ...(shown && { panel: shown }) }, now);
 }
 
+/** Of modules the first that a message has room for; how many there are beyond those is said. */
 export function inventory(
   facts: NodeFacts,
   modules: readonly ModuleDescription[],
   configuration: string,
   commands: readonly string[],
 ) {
-  return { ...facts, configuration_digest: configuration, modules, commands };
+  const rest = { ...facts, configuration_digest: configuration, commands };
+  const told = common.fitting({ ...rest, modules: [] }, modules);
+  const left = modules.length - told.length;
+  return { ...rest, modules: told, ...(left > 0 && { modules_left_out: left }) };
 }
 
 export function moduleState(state: ModuleState, { level, code, ready, text, since }: Verdict) {

@@ -31,6 +31,26 @@ export function encode(payload: object): Buffer {
   return bytes;
 }
 
+/** Room for a member that says how many items were left out, bytes. */
+const leftOut = 64;
+
+/**
+ * The first of many items: as many as a message has room for.
+ * @param rest all else that is in the message
+ */
+export function fitting<Item>(rest: object, items: readonly Item[]): readonly Item[] {
+  let room = maxPayload - lengthOf(rest) - leftOut;
+  for (const [index, item] of items.entries()) {
+    room -= lengthOf(item) + 1;
+    if (room < 0) return items.slice(0, index);
+  }
+  return items;
+}
+
+function lengthOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
 /** @param id of the program @param boot its starts on its state */
 export function event(id: string, boot: number, happened: NodeEvent, sequence: number) {
   return {

@@ -97,6 +97,7 @@ export async function beginMqtt(
 
 /** Codes of CONNACK (3.1.1: up to 5), PUBACK, SUBACK and DISCONNECT. */
 const codes: Readonly<Record<number, string>> = {
+  0: "ended by the broker",
   1: "broker does not speak this version of MQTT",
   2: "client identifier refused",
   3: "broker unavailable",
@@ -118,7 +119,10 @@ const codes: Readonly<Record<number, string>> = {
   141: "broker heard nothing within the keep-alive",
   143: "topic filter refused",
   144: "topic name refused",
+  145: "broker says that a packet identifier is in use",
+  146: "broker says that it does not know a packet identifier",
   147: "more at a time than the broker's Receive Maximum",
+  148: "broker says that a topic alias was wrong; none is used here",
   149: "packet longer than the broker takes",
   150: "message rate too high",
   151: "quota of the broker exceeded",
@@ -128,8 +132,10 @@ const codes: Readonly<Record<number, string>> = {
   155: "broker has no QoS 1, which is needed here",
   156: "broker wants another one to be used",
   157: "broker has moved",
+  158: "broker says that it has no shared subscriptions; none is used here",
   159: "connection rate exceeded",
   160: "broker allows no longer connection",
+  161: "broker says that it has no subscription identifiers; none is used here",
   162: "broker has no wildcard subscriptions, which are needed here",
 };
 

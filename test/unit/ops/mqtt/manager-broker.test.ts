@@ -34,6 +34,7 @@ const id = ({ payload }: { payload: Buffer }) => JSON.parse(payload.toString()).
 for (const [code, why] of [
   [0x87, /not authorized/],
   [0x88, /broker unavailable/],
+  [0x94, /a topic alias was wrong/],
   [0x97, /quota/],
   [0x9a, /broker has no retained messages/],
   [0x9b, /broker has no QoS 1/],
