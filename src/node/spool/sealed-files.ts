@@ -1,6 +1,6 @@
 /** Key on the node's disk, encrypted: each piece in a file of its own (`seal.ts`), by the name of its first block. */
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { Fault } from "../../base/errors.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
 import { type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
 import type { KeptBatch } from "../../port/batch-spool.ts";
 import { type BlockRef, blockName } from "../../port/key.ts";
@@ -42,8 +42,21 @@ export interface Sealed {
   readonly size: number;
 }
 
+/** Of the machine, or of a mode that a person sets: what is in the file may be good. */
+const passing: readonly unknown[] = ["EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "ESTALE"];
 /** So many files are tried, where that is missing or says another key. */
 const tried = 8;
+
+/** Of one that cannot be looked at it is zero: what is wrong with it is found when it is read, and is of it alone. */
+async function sizeOf(files: FileSystem, path: string): Promise<number> {
+  try {
+    const open = await files.open(path, "r", 0);
+    const { size } = await open.stat().finally(() => open.close());
+    return size;
+  } catch {
+    return 0;
+  }
+}
 
 export class SealedFiles {
   readonly #options: SpoolOptions;
@@ -74,7 +87,7 @@ export class SealedFiles {
       for (const file of (await files.list(folder)).sort()) await sealed.#find(file);
       await sealed.#checkKey();
     } catch (error) {
-      throw failure("cannot open the spool", folder, error);
+      throw failure("cannot open the spool", { folder }, error);
     }
     return sealed;
   }
@@ -126,7 +139,8 @@ export class SealedFiles {
   /**
    * @param one only this one, not another that came in its place
    * @returns undefined if it is not there when it is its turn
-   * @throws Fault `state.corrupt` if it is damaged, or the key is another; `state.io`
+   * @throws Fault `state.corrupt` if it is damaged, or the key is another; `state.io`, `state.owner` if nothing is known
+   *   of what is in it, which may be good
    */
   read(ref: BlockRef, one?: Sealed): Promise<KeptBatch | undefined> {
     return this.#alone("cannot read the spool", async () => {
@@ -135,10 +149,19 @@ export class SealedFiles {
       const known = this.get(ref);
       if (known === undefined || (one !== undefined && known !== one)) return undefined;
       const path = `${folder}/${known.file}`;
-      const bytes = await readWhole(files, path, maxFile);
+      const unreadable = (code?: string) =>
+        new Fault("state.corrupt", `${called} can't be read`, {
+          file: path,
+          ...(code && { code }),
+        });
+      const bytes = await readWhole(files, path, maxFile).catch((error: unknown) => {
+        const code = errorCode(error);
+        if (!(error instanceof Fault) && !passing.includes(code)) throw unreadable(code);
+        throw failure("cannot read a file of the spool", { file: path }, error);
+      });
       const found = bytes && unseal(this.#key, `${info} ${blockName(ref)}`, bytes, maxFacts);
       if (found !== undefined) return found;
-      throw new Fault("state.corrupt", `${called} can't be read`, { file: path });
+      throw unreadable();
     });
   }
 
@@ -211,8 +234,7 @@ export class SealedFiles {
       if (isCut(file)) await files.remove(`${folder}/${file}`);
       return;
     }
-    const open = await files.open(`${folder}/${file}`, "r", 0);
-    const { size } = await open.stat().finally(() => open.close());
+    const size = await sizeOf(files, `${folder}/${file}`);
     this.#next = Math.max(this.#next, Number(order) + 1);
     this.#add({ ref: { epoch, number: Number(number) }, file, size });
   }
@@ -229,7 +251,7 @@ export class SealedFiles {
 
   #alone<T>(what: string, act: () => Promise<T>): Promise<T> {
     const done = this.#last.then(act).catch((error: unknown) => {
-      throw failure(what, this.#options.folder, error);
+      throw failure(what, { folder: this.#options.folder }, error);
     });
     this.#last = done.catch(() => {});
     return done;

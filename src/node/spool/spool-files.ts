@@ -54,7 +54,7 @@ export async function emptySpool(
   }
   await attempt(() => files.remove(`${folder}/${spoolCheck}`));
   await attempt(() => files.syncFolder(folder));
-  if (failed !== undefined) throw failure("cannot empty the spool", folder, failed);
+  if (failed !== undefined) throw failure("cannot empty the spool", { folder }, failed);
 }
 
 /** Without its salt a file is noise also to who has the spool's key. */
@@ -73,7 +73,15 @@ async function destroy(files: FileSystem, path: string): Promise<void> {
   await files.remove(path);
 }
 
-export function failure(message: string, folder: string, error: unknown): Fault {
+/** @param at the file or the folder that it is about */
+export function failure(
+  message: string,
+  at: { readonly file: string } | { readonly folder: string },
+  error: unknown,
+): Fault {
   if (error instanceof Fault) return error;
-  return new Fault("state.io", message, { folder, code: errorCode(error) ?? "unknown" });
+  const code = errorCode(error) ?? "unknown";
+  const isMode = code === "EACCES" || code === "EPERM";
+  const what = isMode ? `${message}: give it back to the node's user, with its mode` : message;
+  return new Fault("state.io", what, { ...at, code });
 }

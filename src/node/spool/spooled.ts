@@ -19,8 +19,6 @@ import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
 
 /** Codes of what it tells of by itself. */
 const [failing, foreign] = ["spool_failed", "spool_foreign"] as const;
-/** Of the machine, or of a mode that a person sets: what is in the file may be good. */
-const passing: readonly unknown[] = ["EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM", "ESTALE"];
 
 /** A spool of blocks, opened when it is needed. */
 export function spoolWhenNeeded(
@@ -358,9 +356,7 @@ class SpooledSession implements ModuleSession {
 
 /** Whether nothing is known of what is in the file. */
 function isPassing(error: unknown): error is Fault {
-  if (!(error instanceof Fault)) return false;
-  const { code, facts } = error;
-  return code === "state.owner" || (code === "state.io" && passing.includes(facts.code));
+  return error instanceof Fault && error.code !== "state.corrupt";
 }
 
 /** The newest of each epoch. */

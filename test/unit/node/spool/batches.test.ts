@@ -84,3 +84,24 @@ test("a spool of blocks leaves batches alone, and zeroize of either destroys all
   await batches.zeroize();
   t.deepEqual([batches.list().length, disk.files("/spool").size, batches.room], [0, 0, 100_000]);
 });
+
+test("a batch that the disk does not give back is damaged, one that may not be read may be good", async (t) => {
+  const disk = new Disk();
+  await (await open(disk)).put(ref(1), {}, Buffer.alloc(40, 1));
+  const [[file] = [""]] = [...disk.files("/spool")].filter(([name]) => name.endsWith(".batch"));
+  const openFile = disk.open.bind(disk);
+  for (const [code, what] of [
+    ["EIO", "state.corrupt"],
+    ["EACCES", "state.io"],
+  ] as const) {
+    disk.open = (path, flags) =>
+      path === file ? Promise.reject(systemError(code)) : openFile(path, flags);
+    const batches = await open(disk);
+    await t.throwsAsync(batches.get(ref(1)), {
+      code: what,
+      message: /can't be read|cannot read a file/,
+    });
+    const error = await batches.get(ref(1)).catch((fault: Fault) => fault);
+    t.like(error, { facts: { file, code } });
+  }
+});
