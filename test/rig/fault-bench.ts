@@ -205,11 +205,12 @@ export class FaultBench {
     const facts = { node: "node", t, running: true };
     const supply = [{ name, health: told.health }];
     const report = conclude(checks, { ...facts, supply });
-    const samples = families(
-      node,
-      { cpuSeconds: 0, residentBytes: 0, heapBytes: 0, viewers: 0 },
-      0,
-    );
+    const samples = families(node, {
+      cpuSeconds: 0,
+      residentBytes: 0,
+      heapBytes: 0,
+      viewers: 0,
+    });
     const metric = (family: string): Record<string, string | number | undefined>[] =>
       samples
         .find((one) => one.name === family)
@@ -249,6 +250,7 @@ export class FaultBench {
       kept: () => [],
       links: () => ({ up: true, reason: "", kms: [] }),
       kms: () => this.conditions.kms,
+      stateAge: () => 0,
       supply: () => ({ ...this.counters, refused: { ...this.refused } }),
       takeTelemetryWindow: () => ({}),
       peekTelemetryWindow: () => ({}),

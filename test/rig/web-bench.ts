@@ -68,6 +68,7 @@ export function shownNode(clock: Clock): ShownNode {
         peekTelemetryWindow: () => window.peek(clock.now()),
         supply: () => node.supply,
         keptCounts: () => node.kept,
+        stateAge: () => clock.now() - begun,
         kms: () => [{ name: "main", condition: node.kmState, trouble: "" }],
       },
     ],

@@ -52,7 +52,9 @@ export class Channel implements LocalModule {
   #moduleTrouble = "not connected yet";
   /** The module refused the last session because it was zeroized. */
   #zeroized = false;
+  /** When its state changed, by the wall clock and by the monotonic one. */
   #since: number;
+  #changedAt: number;
   #ledgerTrouble: string | undefined;
   /** Why the module is not served any more. */
   #closed: Fault | undefined;
@@ -69,6 +71,7 @@ export class Channel implements LocalModule {
     this.#options = options;
     this.#parts = parts;
     this.#since = parts.clock.wall();
+    this.#changedAt = parts.clock.now();
     this.#driver = new Shutter(parts.driver);
     const { clock, log, random, ledger, halt } = parts;
     const kms = options.kmNames ?? options.kms.map(({ name }) => name);
@@ -226,6 +229,10 @@ export class Channel implements LocalModule {
     return moduleState(this.conditions(), this.health(), this.#since);
   }
 
+  stateAge(): number {
+    return this.#parts.clock.now() - this.#changedAt;
+  }
+
   health(): Verdict {
     return this.#parts.health?.() ?? starting(this.#since);
   }
@@ -369,7 +376,9 @@ export class Channel implements LocalModule {
   }
 
   #changed(): void {
-    this.#since = this.#parts.clock.wall();
+    const { clock } = this.#parts;
+    this.#since = clock.wall();
+    this.#changedAt = clock.now();
     this.#parts.onState(this.name);
   }
 }

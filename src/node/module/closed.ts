@@ -17,7 +17,9 @@ export class ClosedModule implements LocalModule, ModuleControl {
   readonly failure: Fault;
   readonly #description: ModuleDescription;
   readonly #driver: ModuleDriver;
+  readonly #clock: Clock;
   readonly #since: number;
+  readonly #closedAt: number;
 
   /** @param km names of its KMs */
   constructor(name: string, driver: ModuleDriver, km: string, failure: Fault, clock: Clock) {
@@ -25,7 +27,9 @@ export class ClosedModule implements LocalModule, ModuleControl {
     this.failure = failure;
     this.#description = { name, driver: driver.kind, where: driver.where, km };
     this.#driver = driver;
+    this.#clock = clock;
     this.#since = clock.wall();
+    this.#closedAt = clock.now();
   }
 
   describe(): ModuleDescription {
@@ -40,6 +44,10 @@ export class ClosedModule implements LocalModule, ModuleControl {
       reason: `ledger: ${describe(this.failure)}`,
       since: this.#since,
     };
+  }
+
+  stateAge(): number {
+    return this.#clock.now() - this.#closedAt;
   }
 
   conditions(): Conditions {

@@ -35,7 +35,7 @@ export function pageContent(node: NodeView, clock: Clock): PageContent {
       clock,
     ),
     metrics: (exchange, viewers) =>
-      sendMetrics(exchange, viewers, (facts) => families(node, facts, clock.wall())),
+      sendMetrics(exchange, viewers, (facts) => families(node, facts)),
     alive: (response) => alive(response, node),
     readiness: () => readiness(node),
   };

@@ -114,7 +114,7 @@ function supplyFamilies(modules: readonly LinkView[]): Family[] {
   ];
 }
 
-function stateFamilies(modules: readonly LinkView[], wall: number): Family[] {
+function stateFamilies(modules: readonly LinkView[]): Family[] {
   const states = modules.map((module) => [module.name, module.state()] as const);
   const gauge = (name: string, help: string, samples: Sample[]): Family => ({
     name,
@@ -153,8 +153,8 @@ function stateFamilies(modules: readonly LinkView[], wall: number): Family[] {
       ...gauge(
         "qkd_module_state_age_seconds",
         "Time since module, KM or ledger changed state.",
-        states.map(([module, { since }]) => {
-          return { labels: { module }, value: Math.max(0, (wall - since) / 1_000) };
+        modules.map((module) => {
+          return { labels: { module: module.name }, value: module.stateAge() / 1_000 };
         }),
       ),
       unit: "seconds",
@@ -208,8 +208,7 @@ function alarmSamples(node: NodeView): Sample[] {
   return [...counts.values()];
 }
 
-/** @param wall ms since 1970 UTC */
-export function families(node: NodeView, process: ProcessFacts, wall: number): Family[] {
+export function families(node: NodeView, process: ProcessFacts): Family[] {
   const broker = node.broker();
   return [
     {
@@ -226,7 +225,7 @@ export function families(node: NodeView, process: ProcessFacts, wall: number): F
       node.uptime() / 1_000,
       "seconds",
     ),
-    ...stateFamilies(node.modules, wall),
+    ...stateFamilies(node.modules),
     ...healthFamilies(node.modules),
     ...figureFamilies(node.modules),
     ...supplyFamilies(node.modules),

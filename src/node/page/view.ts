@@ -8,6 +8,8 @@ import type { AlarmView, KmView, ModuleView, ShownPanel } from "../model/manager
 export interface LinkView extends ModuleView {
   /** Its KMs, in the order in which they are tried. */
   kms(): readonly KmView[];
+  /** ms since module, KM or ledger changed state, whatever the clock was set to meanwhile */
+  stateAge(): number;
 }
 
 /** What the configuration says of a KM. */
