@@ -1,7 +1,7 @@
 """A server of EST (RFC 7030), of Python's standard library and the openssl command alone, from the RFC's text.
 
 server.py FOLDER HOST: prints its port, then a line for each request. In FOLDER are ca.crt, ca.key, server.crt,
-server.key; `mode`, if there, says what it does instead of what it should: `later` (202), `refuse` (403), `silent`,
+server.key; `mode`, if there, says what it does instead of what it should: `later` (202), `day` (202, for a day), `refuse` (403), `silent`,
 `approve` (202 until the same request comes again), `stranger` (issues for another key), `ber` (indefinite lengths, as Bouncy Castle writes them).
 """
 import base64
@@ -103,8 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         shown = self.connection.getpeercert(True)
         if self.headers["Content-Type"] != "application/pkcs10":
             return self.say(415)
-        if mode == "later":
-            return self.say(202, Retry_After="120")
+        if mode in ("later", "day"):
+            return self.say(202, Retry_After="120" if mode == "later" else "86400")
         if mode == "approve" and body not in seen:
             seen.add(body)
             return self.say(202, Retry_After="120")

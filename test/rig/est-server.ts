@@ -9,7 +9,7 @@ import type { Authority } from "../emulator/certificates.ts";
 
 const program = fileURLToPath(new URL("../peer-est/server.py", import.meta.url));
 
-export type EstMode = "later" | "approve" | "refuse" | "silent" | "stranger" | "ber";
+export type EstMode = "later" | "day" | "approve" | "refuse" | "silent" | "stranger" | "ber";
 
 export interface EstServerProcess {
   readonly url: string;

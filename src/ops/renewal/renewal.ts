@@ -52,8 +52,20 @@ interface Begun {
   readonly of: string;
   /** DER: the same request until there is an answer, by which a server knows what it has put off (RFC 7030 §4.2.3). */
   readonly csr: Buffer;
+  /** When the server put it off first, ms since 1970 UTC. */
+  putOff?: number;
   /** What came and is not on disk yet. The server may have taken the one before back: no other one is asked for. */
   came?: readonly X509Certificate[];
+}
+
+/** When one may be tried again that failed or was put off. */
+interface Wait {
+  /** Of which certificate, by its fingerprint; undefined: it could not be read. */
+  readonly of: string | undefined;
+  /** On the monotonic clock. */
+  readonly at: number;
+  /** The waits after that. */
+  readonly next: Iterator<number>;
 }
 
 export class Renewal {
@@ -61,8 +73,7 @@ export class Renewal {
   /** By the file of the certificate. */
   readonly #begun = new Map<string, Begun>();
   readonly #stopped = new AbortController();
-  /** When one that failed may be tried again, on the monotonic clock, and the waits after that. */
-  readonly #waits = new Map<string, { at: number; readonly next: Iterator<number> }>();
+  readonly #waits = new Map<string, Wait>();
   #timer: Timer | undefined;
   #busy: Promise<void> | undefined;
 
@@ -100,15 +111,19 @@ export class Renewal {
 
   async #lookAt(one: Renewable): Promise<void> {
     const { clock, est, tell, log } = this.#parts;
+    const of = fingerprintOf(one.cert);
     const wait = this.#waits.get(one.cert);
-    if (wait !== undefined && clock.now() < wait.at) return;
+    // One that a person has put there meanwhile waits for nothing.
+    if (wait !== undefined && wait.of !== of) this.#waits.delete(one.cert);
+    else if (wait !== undefined && clock.now() < wait.at) return;
     try {
       const present = read(one.cert);
       if (clock.wall() >= dueAt(present.certificate, est.at)) {
         const again = await this.#renew(one, present);
         if (again !== undefined) {
           log.info("certificate is waited for", { for: one.for, again_ms: again });
-          this.#waitFor(one, again);
+          this.#waitFor(one, of, again);
+          tell(one.for, putOff(this.#begun.get(one.cert)));
           return;
         }
       }
@@ -117,16 +132,16 @@ export class Renewal {
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       const why = describe(error);
-      this.#waitFor(one);
+      this.#waitFor(one, of);
       log.warn("certificate is not renewed", { for: one.for, reason: why });
       tell(one.for, why);
     }
   }
 
-  #waitFor({ cert }: Renewable, ms?: number): void {
+  #waitFor({ cert }: Renewable, of: string | undefined, ms?: number): void {
     const { clock, random } = this.#parts;
     const next = this.#waits.get(cert)?.next ?? backoff({ ...retry, random });
-    this.#waits.set(cert, { at: clock.now() + (ms ?? next.next().value), next });
+    this.#waits.set(cert, { of, at: clock.now() + (ms ?? next.next().value), next });
   }
 
   /** @returns ms after which it goes on: the server puts it off, or the new one is not valid yet @throws Fault */
@@ -189,13 +204,13 @@ export class Renewal {
     const own = isOver ? {} : { own: { cert: present.pem, key: keyText } };
     // Before the request: what cannot be put into a chain is not asked for.
     const cas = await this.#ask(server, { operation: "cacerts" });
-    if ("againMs" in cas) return cas.againMs;
+    if ("againMs" in cas) return this.#later(cas.againMs, present, begun);
     const answer = await this.#ask(server, {
       operation: isOver ? "simpleenroll" : "simplereenroll",
       csr: begun.csr,
       ...own,
     });
-    if ("againMs" in answer) return answer.againMs;
+    if ("againMs" in answer) return this.#later(answer.againMs, present, begun);
     // It was answered: another request is another one, if this certificate is not taken.
     this.#begun.delete(one.cert);
     const others = [...present.chain, ...certificatesOf(cas.body), ...trusted(one.ca)];
@@ -203,6 +218,14 @@ export class Renewal {
     begun.came = successor(present.certificate, got, others, clock.wall());
     this.#begun.set(one.cert, begun);
     return undefined;
+  }
+
+  /** @returns ms until the server is asked again: before what is left of the certificate is over */
+  #later(againMs: number, { certificate }: Present, begun: Begun): number {
+    const wall = this.#parts.clock.wall();
+    begun.putOff ??= wall;
+    const left = ending(certificate) - wall;
+    return left <= 0 ? againMs : Math.min(againMs, Math.max(lookEvery, left / 2));
   }
 
   #ask(server: EstServer, question: EstQuestion): Promise<EstAnswer> {
@@ -215,6 +238,19 @@ export class Renewal {
     if (username === undefined || password_file === undefined) return { url, ca: readText(ca) };
     const login = { username, password: firstLine(readText(password_file)) };
     return { url, ca: readText(ca), login };
+  }
+}
+
+function putOff(begun: Begun | undefined): string | undefined {
+  if (begun?.putOff === undefined || begun.came !== undefined) return undefined;
+  return `the CA has not decided since ${new Date(begun.putOff).toISOString()}: see whether it waits for an approval`;
+}
+
+function fingerprintOf(file: string): string | undefined {
+  try {
+    return read(file).certificate.fingerprint256;
+  } catch {
+    return undefined;
   }
 }
 

@@ -139,9 +139,7 @@ testWith(
     };
     t.regex((await said("refuse")) ?? "", /refuses.*simplereenroll.*status=403/);
     t.regex((await said("stranger")) ?? "", /another key/);
-    const tellings = all.told.length;
-    await said("later");
-    t.is(all.told.length, tellings, "to wait is no failure");
+    t.regex((await said("later")) ?? "", /the CA has not decided since \d{4}-/);
   },
 );
 
@@ -176,13 +174,46 @@ testWith(
     const renewal = await all.renewal(25, 30);
     await renewal.look();
     t.is(all.renewals, 0);
+    t.regex(all.told.at(-1) ?? "", /has not decided/);
     all.shift.now += 120_001;
     await renewal.look();
     t.is(all.renewals, 1);
+    t.is(all.told.at(-1), undefined);
     t.deepEqual(
       all.est.requests.filter((line) => line.startsWith("POST")).map((line) => line.slice(-3)),
       ["202", "200"],
     );
+  },
+);
+
+testWith(
+  "python3",
+  "a server that puts off for a day is asked again while the certificate is good",
+  async (t, python) => {
+    const all = await bench(t, python);
+    all.est.behave("day");
+    // Three hours of it are left.
+    const renewal = await all.renewal(0.875, 1);
+    await renewal.look();
+    all.est.behave(undefined);
+    all.shift.now += 6_300_000;
+    await renewal.look();
+    t.is(all.renewals, 1);
+  },
+);
+
+testWith(
+  "python3",
+  "a certificate that a person brings meanwhile waits for nothing, nor does its alarm",
+  async (t, python) => {
+    const all = await bench(t, python);
+    all.est.behave("refuse");
+    const renewal = await all.renewal(25, 30);
+    await renewal.look();
+    t.truthy(all.told.at(-1));
+    await all.renewal(0, 30);
+    await renewal.look();
+    t.is(all.told.at(-1), undefined);
   },
 );
 
