@@ -1,4 +1,5 @@
 /** Asks a server of EST (RFC 7030) for certificates: one connection for each question, over TLS 1.3. */
+import type { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import type { TLSSocket } from "node:tls";
@@ -8,6 +9,7 @@ import { retryAfterOf } from "../http/retry-after.ts";
 import { dialTls } from "../tls/dial.ts";
 import { clientTls, type TlsTexts } from "../tls/options.ts";
 import { connectionReason } from "../tls/reason.ts";
+import { certificatesOf } from "./answer.ts";
 
 export interface EstServer {
   /** `https://HOST[:PORT]/.well-known/est[/LABEL]` */
@@ -29,8 +31,10 @@ export interface EstQuestion {
   readonly own?: Required<Pick<TlsTexts, "cert" | "key">>;
 }
 
-/** A body, or that one is to ask again later (202, §4.2.3), in ms. */
-export type EstAnswer = { readonly body: string } | { readonly againMs: number };
+/** Certificates, or that one is to ask again later (202, §4.2.3), in ms. */
+export type EstAnswer =
+  | { readonly certificates: readonly X509Certificate[] }
+  | { readonly againMs: number };
 
 /** From the name to the last byte, ms. */
 const wholeMs = 30_000;
@@ -131,5 +135,15 @@ async function read(response: IncomingMessage, fault: MakeFault, wall: number): 
     if (length > longestAnswer) throw fault("the answer is too long", { limit: longestAnswer });
     body += chunk;
   }
-  return { body };
+  try {
+    return { certificates: certificatesOf(body) };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw fault(error.message, { ...error.facts, type: typeOf(headers["content-type"]) });
+  }
+}
+
+/** The media type, by which a login page or a proxy is known. */
+function typeOf(header = "none"): string {
+  return /^[a-z0-9.+-]{1,40}\/[a-z0-9.+-]{1,40}/i.exec(header)?.[0] ?? "none";
 }

@@ -34,6 +34,7 @@ export function successor(
   others: readonly X509Certificate[],
   wall: number,
 ): X509Certificate[] {
+  if (answer.length === 0) throw new Fault("est", "the answer has no certificate");
   const own = answer.find(({ publicKey }) => publicKey.equals(present.publicKey));
   if (own === undefined) throw new Fault("est", "the certificate that came is of another key");
   if (own.subject !== present.subject || namesOf(own) !== namesOf(present)) {

@@ -11,7 +11,6 @@ import { backoff } from "../../base/retry.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { type FileSystem, replaceFile } from "../../host/disk/files.ts";
 import { readRegularText } from "../../host/disk/regular-file.ts";
-import { certificatesOf } from "../../host/est/answer.ts";
 import { askEst, type EstAnswer, type EstQuestion, type EstServer } from "../../host/est/client.ts";
 import { requestLike } from "../../host/est/request.ts";
 import { ending } from "../../host/tls/chain.ts";
@@ -213,9 +212,8 @@ export class Renewal {
     if ("againMs" in answer) return this.#later(answer.againMs, present, begun);
     // It was answered: another request is another one, if this certificate is not taken.
     this.#begun.delete(one.cert);
-    const others = [...present.chain, ...certificatesOf(cas.body), ...trusted(one.ca)];
-    const got = certificatesOf(answer.body);
-    begun.came = successor(present.certificate, got, others, clock.wall());
+    const others = [...present.chain, ...cas.certificates, ...trusted(one.ca)];
+    begun.came = successor(present.certificate, answer.certificates, others, clock.wall());
     this.#begun.set(one.cert, begun);
     return undefined;
   }
