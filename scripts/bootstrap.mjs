@@ -38,8 +38,9 @@ class BootstrapError extends Error {}
 try {
   bootstrap();
 } catch (error) {
-  if (!(error instanceof BootstrapError)) throw error;
-  say(error.message);
+  // What the machine refuses, such as room on its disk, is for who typed the command as well.
+  if (!(error instanceof BootstrapError) && error.syscall === undefined) throw error;
+  say(error.path === undefined ? `${error.message}, in ${root}` : error.message);
   process.exitCode = 1;
 }
 

@@ -12,6 +12,7 @@ import { random } from "../test/random.ts";
 import { endWith, readOptions } from "../test/sim/command-line.ts";
 import { draw, type Mutant } from "./mutants.d/mutate.ts";
 import { rooms } from "./mutants.d/rooms.ts";
+import { runTool } from "./tool.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** A mistake that makes its room's tests last longer than this is found: nothing ends. */
@@ -25,7 +26,8 @@ const usage = `npm run mutants -- [options]: small mistakes that no test finds
   --count N    so many of each room
   --help
 
-Exit codes: 0 all were tried, 64 wrong command line.
+Exit codes: 0 all were tried, 1 with a reason, 64 wrong command line, 74 the
+output cannot be written.
 `;
 
 const values = readOptions(usage, {
@@ -36,13 +38,17 @@ const values = readOptions(usage, {
 const seed = Number(values.seed);
 const chosen = rooms.filter(({ name }) => values.only === undefined || name === values.only);
 if (!Number.isSafeInteger(seed)) endWith("--seed: expected a whole number", usage);
+const { count: wanted } = values;
+if (wanted !== undefined && !/^[1-9]\d{0,5}$/.test(wanted)) {
+  endWith("--count: expected 1 to 999999", usage);
+}
 if (chosen.length === 0) endWith(`no such room: ${values.only}`, usage);
 
-const copy = mkdtempSync(join(tmpdir(), "qkd-mutants-"));
+let copy = "";
 let running: ReturnType<typeof spawn> | undefined;
 const stop = () => {
   if (running?.pid !== undefined) process.kill(-running.pid, "SIGKILL");
-  rmSync(copy, { recursive: true, force: true });
+  if (copy !== "") rmSync(copy, { recursive: true, force: true });
 };
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
@@ -75,7 +81,11 @@ function told({ file, line, what }: Mutant): string {
   return `${file}:${line}  ${what}`;
 }
 
-async function main(): Promise<void> {
+/** What is found has no meaning then. */
+class FailsAnyway extends Error {}
+
+async function main(): Promise<number> {
+  copy = mkdtempSync(join(tmpdir(), "qkd-mutants-"));
   for (const part of ["src", "drivers", "test", "scripts", "contract", "docs", "package.json"]) {
     cpSync(join(root, part), join(copy, part), { recursive: true });
   }
@@ -85,8 +95,8 @@ async function main(): Promise<void> {
   let all = 0;
   for (const room of chosen) {
     if (!(await passes(room.tests)))
-      throw new Error(`${room.name}: its tests fail without a mistake`);
-    const count = values.count === undefined ? room.count : Number(values.count);
+      throw new FailsAnyway(`${room.name}: its tests fail without a mistake`);
+    const count = wanted === undefined ? room.count : Number(wanted);
     const mutants = draw(root, room, count, random(seed));
     let survived = 0;
     for (const mutant of mutants) {
@@ -105,10 +115,11 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`\nseed ${seed}, ${all} mutants\n${sums.join("\n")}\n`);
   for (const one of survivors) process.stdout.write(`  ${one}\n`);
+  return 0;
 }
 
-try {
-  await main();
-} finally {
-  stop();
-}
+await runTool(
+  "mutants",
+  () => main().finally(stop),
+  (error) => error instanceof FailsAnyway,
+);

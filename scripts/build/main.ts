@@ -18,6 +18,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
+import { runTool } from "../tool.ts";
 import { addonFolders, addonPlugin, copyAddons } from "./addons.ts";
 import { makeAscii } from "./ascii.ts";
 import { billOf, nodeComponent, writeBill } from "./bill.ts";
@@ -72,6 +73,8 @@ and bin/qkd-image checks for an image's helpers, on runtime/node beside it or on
 the machine's Node.js 24. FOLDER/maps has the source maps. Native addons of
 arm64 and x64 are in every build; compiled code is of the architecture that
 built, and another one does without.
+Exit codes: 0, 1 with a reason, 64 wrong command line, 74 the output cannot be
+written.
 `;
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -156,7 +159,7 @@ function parse(args: string[]) {
   });
 }
 
-async function main(args: string[]): Promise<number> {
+async function main(args: string[]): Promise<number | string> {
   let values: ReturnType<typeof parse>["values"];
   try {
     ({ values } = parse(args));
@@ -164,10 +167,7 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`build: ${(error as Error).message}\n\n${usage}`);
     return 64;
   }
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+  if (values.help) return usage;
   const image = join(values.out, "qkd-node");
   const maps = join(values.out, "maps");
   const lib = join(image, "lib");
@@ -211,4 +211,7 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+/** esbuild's: it has told what is wrong, such as room on a disk, line by line. */
+const isOfBundler = (error: unknown) => error instanceof Error && "errors" in error;
+
+await runTool("build", main, isOfBundler);

@@ -1,6 +1,6 @@
 /** What the machine refuses the tools of `scripts` is a line for who typed them, and names what was refused. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,10 @@ function box(t: ExecutionContext): string {
 
 /** @param limit of the shell, such as how long a file may become */
 function tool(name: string, args: readonly string[], limit = ":") {
-  const main = join(scripts, `${name}.d/main.ts`);
+  return program(join(scripts, `${name}.d/main.ts`), args, limit);
+}
+
+function program(main: string, args: readonly string[], limit = ":") {
   const line = ["-c", `${limit}; exec "$@"`, "sh", process.execPath, main, ...args];
   const { status, stderr } = spawnSync("sh", line, { encoding: "utf8" });
   return { status, stderr };
@@ -29,6 +32,35 @@ test("where no folder can be made is named, without a stack", (t) => {
   const to = join(file, "out");
   const refused = { status: 1, stderr: `deb: ENOTDIR: not a directory, mkdir '${to}'\n` };
   t.deepEqual(tool("deb", ["--out", to]), refused);
+});
+
+test("so it is by the build, by mutants, and before the first start", (t) => {
+  const folder = box(t);
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  const to = join(file, "out");
+  t.deepEqual(program(join(scripts, "build/main.ts"), ["--out", to]), {
+    status: 1,
+    stderr: `build: ENOTDIR: not a directory, mkdir '${join(to, "qkd-node/lib")}'\n`,
+  });
+  const mutants = program(join(scripts, "mutants.ts"), [], `export TMPDIR=${file}`);
+  t.is(mutants.status, 1);
+  t.true(mutants.stderr.startsWith("mutants: ENOTDIR: not a directory, mkdtemp "), mutants.stderr);
+  t.is(mutants.stderr.split("\n").length, 2);
+  // Only what the bootstrap reads.
+  mkdirSync(join(folder, "clone/scripts"), { recursive: true });
+  for (const name of ["scripts/bootstrap.mjs", "package.json", "package-lock.json"]) {
+    copyFileSync(join(scripts, "..", name), join(folder, "clone", name));
+  }
+  const first = program(join(folder, "clone/scripts/bootstrap.mjs"), [], "ulimit -f 0");
+  t.is(first.status, 1);
+  t.regex(first.stderr, /^bootstrap: EFBIG: file too large, write, in .*\/clone\/\n$/);
+});
+
+test("a number of mutants that is none is a wrong command line", (t) => {
+  const { status, stderr } = program(join(scripts, "mutants.ts"), ["--count", "many"]);
+  t.is(status, 64);
+  t.regex(stderr, /^--count: expected 1 to 999999\n/);
 });
 
 testWith("sfdisk", "a disk that takes no more is named, and how far it was written", (t) => {
