@@ -86,7 +86,7 @@ export async function openStore(
   if (keys > 0) log.error("keys that waited are gone: lost", { keys });
   for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
   for (const { link, number } of extents) {
-    log.error("stock is missing: lost", { link, extent: number });
+    log.error("stock is not there, or does not open: lost", { link, extent: number });
   }
   return { ...opened, records, masterKey };
 }

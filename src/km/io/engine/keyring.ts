@@ -81,12 +81,22 @@ export class Keyring {
 
   /** @returns undefined if none of the store's keys opens it, or it was overwritten */
   unwrap(wrapped: Buffer, about: Buffer): { key: KeyObject; by: number } | undefined {
+    return this.#open(wrapped, about, (bytes, by) => ({ key: createSecretKey(bytes), by }));
+  }
+
+  /** Which of the store's keys opens it. @returns undefined as {@link unwrap} */
+  opener(wrapped: Buffer, about: Buffer): number | undefined {
+    return this.#open(wrapped, about, (_, by) => by);
+  }
+
+  /** @param use gets what was wrapped, which is wiped after */
+  #open<T>(wrapped: Buffer, about: Buffer, use: (bytes: Buffer, by: number) => T): T | undefined {
     for (const wrapping of [...this.#keys].reverse()) {
       const bytes = wrapping.unwrap(wrapped, about);
       if (bytes === undefined) continue;
-      const key = createSecretKey(bytes);
+      const result = use(bytes, wrapping.id);
       bytes.fill(0);
-      return { key, by: wrapping.id };
+      return result;
     }
     return undefined;
   }

@@ -39,7 +39,9 @@ export interface OpenOptions {
   readonly files?: FileSystem;
   /** The books in this file; in SQLite if not given. */
   readonly ledger?: (path: string) => Ledger;
-  /** A segment that the disk does not give back; "damaged", for a repair, sets it aside. Default: refused. */
+  /**
+   * What the disk does not give back: "damaged", for a repair, sets a segment aside and leaves an extent. Default: refused.
+   */
   readonly unreadable?: Unreadable;
   /** Room that is kept for the books, bytes. */
   readonly reserveBytes?: number;
@@ -118,12 +120,14 @@ async function openAll(
     assertBooksOf(keyring, books.consumed, folder);
     const { groups, damaged, damagedGroups } = await intake.load("clean", options.unreadable);
     for (const number of damaged) await intake.setAside(number);
-    const missing = await volumes.load(books.extents);
+    const missing = await volumes.load(books.extents, "clean", options.unreadable);
     const made = madeAgain(books.redo, books.extents, groups);
     const again = made.length > 0 ? await reserve.use(() => volumes.write(made)) : [];
     for (const { bytes } of made) giveKeyMemory(bytes);
     const names = new Set(again.map(({ link, number }) => placeName(link, number)));
-    const gone = missing.filter(({ link, number }) => !names.has(placeName(link, number)));
+    const gone = missing
+      .filter(({ link, number }) => !names.has(placeName(link, number)))
+      .map(({ link, number }) => ({ link, number }));
     const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
     const moved = [];
     const areFilled = isFilled(consumed);

@@ -6,6 +6,7 @@ import type { ExtentRow } from "./ledger.ts";
 export interface Place extends ExtentRow {
   /** Undefined until it is first read after a start. */
   key: KeyObject | undefined;
+  /** Of the store's keys, the one that wraps it; 0 where a store is looked at as it is. */
   by: number;
 }
 

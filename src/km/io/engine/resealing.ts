@@ -43,7 +43,7 @@ export class Resealing {
     return this.#isRunning;
   }
 
-  /** Bytes that are still under an older key: of a store that was opened in the middle of it, at most these. */
+  /** Bytes that are still under an older key. */
   get bytesLeft(): number {
     if (!this.#isRunning) return 0;
     return this.#parts.volumes.olderBytes() + this.#parts.intake.olderBytes();

@@ -2,10 +2,10 @@
  * Extents in volume files: each under a key of its own, in stretches that are sealed one by one. The first bytes
  * of an extent hold its wrapped key: overwritten, nothing opens it any more.
  */
-import type { KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
-import { cleanVolume, keyAt, magic, zeros } from "./clean-volume.ts";
+import { cleanVolume, keyAt, zeros } from "./clean-volume.ts";
+import { keyOf, unopened } from "./extent-keys.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
 import { type LoadHow, namesIn } from "./names-in.ts";
@@ -20,12 +20,13 @@ import {
   stretch,
   tagLength,
 } from "./place.ts";
-import { readAt, withRead } from "./read-at.ts";
+import { withRead } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { sealExtent } from "./sealed-extent.ts";
 import { open, wrappedLength } from "./sealing.ts";
 import { Stretches } from "./stretches.ts";
+import type { Unreadable } from "./unreadable.ts";
 import { beginVolume, type For, type Volume, type Writing } from "./volume.ts";
 
 /** Of a read of so few the stretches are kept for a moment. */
@@ -63,9 +64,15 @@ export class Volumes {
 
   /**
    * @param rows where the books say that extents are
-   * @returns those that are not there: their volume is gone or too short
+   * @param unreadable an extent whose header the disk does not give: "damaged" leaves it as it is
+   * @returns those that are not there: their volume is gone or too short; or, unless all stays as it is, their header does
+   *   not open
    */
-  async load(rows: readonly ExtentRow[], how: LoadHow = "clean"): Promise<ExtentRow[]> {
+  async load(
+    rows: readonly ExtentRow[],
+    how: LoadHow = "clean",
+    unreadable: Unreadable = "refused",
+  ): Promise<ExtentRow[]> {
     const sizes = new Map<number, number>();
     for (const name of await namesIn(this.#files, this.#folder, how)) {
       const number = Number(/^(\d{12})\.vol$/.exec(name)?.[1]);
@@ -82,8 +89,13 @@ export class Volumes {
       if (isThere) this.#put({ ...row, key: undefined, by: 0 });
       else missing.push(row);
     }
-    if (how === "clean") {
-      for (const volume of this.#volumes.values()) await cleanVolume(volume);
+    if (how === "as it is") return missing;
+    for (const volume of this.#volumes.values()) {
+      for (const place of await unopened(volume.file, volume.places, this.#keyring, unreadable)) {
+        this.remove(place.link, place.number);
+        missing.push(place);
+      }
+      await cleanVolume(volume);
     }
     return missing;
   }
@@ -238,7 +250,7 @@ export class Volumes {
       .flatMap(({ places }) => [...places]);
   }
 
-  /** Bytes of key under an older key of the store, as far as that is known without reading. */
+  /** Bytes of key under an older key of the store. */
   olderBytes(): number {
     const { id } = this.#keyring.current;
     let bytes = 0;
@@ -253,7 +265,6 @@ export class Volumes {
     let bytes = 0;
     for (const volume of this.#volumes.values()) {
       for (const place of volume.places) {
-        if (place.by === 0) await this.#keyOf(place, volume);
         if (place.by === id) continue;
         places.push(place);
         bytes += place.length;
@@ -321,7 +332,7 @@ export class Volumes {
   ): Promise<boolean> {
     const volume = this.#volumes.get(place.volume);
     if (volume === undefined) return false;
-    const key = place.key ?? (await this.#keyOf(place, volume));
+    const key = place.key ?? (await keyOf(volume.file, place, this.#keyring));
     if (key === undefined) return false;
     const about = aboutExtent(place.link, place.number, place.length);
     const first = Math.floor(start / stretch);
@@ -355,18 +366,6 @@ export class Volumes {
     } finally {
       wipeMemory(plain);
     }
-  }
-
-  async #keyOf(place: Place, volume: Volume): Promise<KeyObject | undefined> {
-    const header = await readAt(volume.file, place.offset, headerLength);
-    if (!header.subarray(0, magic.length).equals(magic)) return undefined;
-    const wrapped = header.subarray(keyAt, keyAt + wrappedLength);
-    const about = aboutExtent(place.link, place.number, place.length);
-    const unwrapped = this.#keyring.unwrap(wrapped, about);
-    if (unwrapped === undefined) return undefined;
-    place.key = unwrapped.key;
-    place.by = unwrapped.by;
-    return place.key;
   }
 
   async #open(why: For): Promise<Volume> {

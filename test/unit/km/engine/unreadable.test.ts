@@ -128,3 +128,16 @@ test("what is of more than one file ends a check", async (t) => {
     "km_store.io",
   );
 });
+
+test("a start that cannot read the header of an extent says so, and a repair drops that extent", async (t) => {
+  const folder = await closedStore(t);
+  const [volume = ""] = await readdir(join(folder, "volumes"));
+  const path = join(folder, "volumes", volume);
+  const files = broken(path, 40, "EIO");
+  const refused = (await t.throwsAsync(open(folder, files))) as Fault;
+  t.true(describe(refused).includes(`file=${path}, reason=EIO`), describe(refused));
+  t.deepEqual(await openIn(folder), []);
+  const { before, after } = await repairStore({ folder, masterKey, limitBytes, files });
+  t.like(before, { extents: 1, damaged_extents: 1 });
+  t.like(after, { extents: 0, damaged_extents: 0, waiting_keys: 8 });
+});
