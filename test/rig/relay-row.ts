@@ -188,6 +188,25 @@ export class RelayRow {
     return this.#desks.get(km) as RelayDesk;
   }
 
+  /** A controller has one key reserved, relayed and allocated, over all KMs of a path. @returns how it ended */
+  relayReserved(path: readonly string[], length: number): RelayEnd {
+    const [source = "", next = ""] = path;
+    const to = path.at(-1) as string;
+    const far = this.#links.get(`${source} ${to}`) as RelayLink;
+    let ended: RelayEnd = { failure: "late", at: source };
+    this.desk(source).reserve({ far, via: [next], scheme: "case-1", length }, (reserved) => {
+      if ("failure" in reserved) return;
+      this.desk(next).relayReserved({ ...reserved, path }, (end) => {
+        if (end !== undefined) return;
+        this.desk(source).allocate(reserved.relay, to, (allocated) => {
+          ended = allocated;
+        });
+      });
+    });
+    this.settle();
+    return ended;
+  }
+
   /** Begins a relay; all happens that needs no time. */
   begin(
     from: string,

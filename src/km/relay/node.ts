@@ -21,7 +21,7 @@ import {
 } from "./ports.ts";
 import { bodyKey, copyOf, fits, sealHop } from "./scheme.ts";
 import { openRelay, sendRelay } from "./sending.ts";
-import type { RelayEnd } from "./source.ts";
+import type { RelayEnd, ReservedKey } from "./source.ts";
 
 /** Relays of others under way at this KM, and bytes of their keys: more are refused. */
 const mostUnderWay = 512;
@@ -66,10 +66,7 @@ function refusePad(from: RelayLink, { pad, relay }: Relay): void {
 }
 
 /** A key that a source has reserved for a relay, and where it is to go. */
-export interface Reserved {
-  readonly relay: Buffer;
-  /** KSA-key ID of what the source has lent for it. */
-  readonly pad: Buffer;
+export interface Reserved extends ReservedKey {
   /** KM IDs from the source to the destination; this KM is the second. */
   readonly path: readonly string[];
 }
@@ -136,10 +133,10 @@ export class RelayNode {
    * @param done once
    */
   relayReserved(
-    { relay, pad, path }: Reserved,
+    { relay, pad, time, path }: Reserved,
     done: (end: RelayEnd, bytes: number) => void,
   ): void {
-    const { me, now, wall } = this.#world;
+    const { me, now } = this.#world;
     const [source = "", , next = ""] = path;
     const name = relay.toString("hex");
     const from = this.#world.link(source);
@@ -154,7 +151,6 @@ export class RelayNode {
       if (key === undefined) return done({ failure: "pad", at: me }, 0);
       const { length } = key;
       const empty = Buffer.alloc(0);
-      const time = Math.floor(wall());
       const head = { relay, scheme: "case-1", step: "hop", path, time, length } as const;
       const message: Relay = { ...head, type: "relay", at: 0, pad, body: empty, tag: empty };
       const one: UnderWay = {

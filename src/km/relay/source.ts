@@ -38,10 +38,12 @@ interface Begun {
   done: (end: RelayEnd) => void;
 }
 
-/** A reserved key, by what names it: the relay, and the pad that its key is. */
+/** A reserved key, by what names it: the relay, and the pad that its key is; and when it was reserved. */
 export interface ReservedKey {
   readonly relay: Buffer;
   readonly pad: Buffer;
+  /** ms since 1970 UTC by the clock of its source: both ends have the key with it. */
+  readonly time: number;
 }
 
 /** Keys that are reserved at a time; one that is not allocated within this is void, ms. */
@@ -152,7 +154,7 @@ export class RelaySource {
       wipeMemory(pad.bytes);
       if (one.key === undefined) return;
       isDone = true;
-      done({ relay, pad: pad.id });
+      done({ relay, pad: pad.id, time: one.time });
     });
   }
 

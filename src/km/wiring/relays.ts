@@ -234,7 +234,7 @@ export class Relays {
     const order = { far, via: [next], scheme: "case-1", length: bytes } as const;
     this.#desk.reserve(order, (reserved) => {
       if ("failure" in reserved) return done(reserved);
-      done({ keyId: Buffer.concat([reserved.relay, reserved.pad]).toString("hex") });
+      done({ keyId: nameOf(reserved) });
     });
   }
 
@@ -321,11 +321,25 @@ export class Relays {
   }
 }
 
+const idBytes = 16;
+const timeBytes = 6;
+
+/** The ID of a reserved key on Ck. */
+function nameOf({ relay, pad, time }: ReservedKey): string {
+  const at = Buffer.alloc(timeBytes);
+  at.writeUIntBE(time, 0, timeBytes);
+  return Buffer.concat([relay, pad, at]).toString("hex");
+}
+
 /** What names a reserved key, of its ID on Ck. */
 function reservedOf(keyId: string): ReservedKey | undefined {
-  if (!/^[0-9a-f]{64}$/.test(keyId)) return undefined;
+  if (!/^[0-9a-f]{76}$/.test(keyId)) return undefined;
   const bytes = Buffer.from(keyId, "hex");
-  return { relay: bytes.subarray(0, 16), pad: bytes.subarray(16) };
+  return {
+    relay: bytes.subarray(0, idBytes),
+    pad: bytes.subarray(idBytes, 2 * idBytes),
+    time: bytes.readUIntBE(2 * idBytes, timeBytes),
+  };
 }
 
 function pairStatus(

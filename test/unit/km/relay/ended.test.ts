@@ -27,6 +27,13 @@ for (const scheme of schemes) {
   });
 }
 
+test("a key that a controller has reserved has the time of its source at both ends, too", (t) => {
+  const row = rowOf();
+  t.is(row.relayReserved(["a", "b", "c", "d"], 64), undefined);
+  t.is(row.kept.size, 2);
+  t.deepEqual([row.times.get("a"), row.times.get("d")], [1e12, 1e12]);
+});
+
 test("a relay that waits for its end comes to nothing at once at its source", (t) => {
   const row = rowOf({ isMute: (from) => from === "c" });
   const ends: RelayEnd[] = [];

@@ -39,7 +39,7 @@ function bench(bytes: number) {
     const ends: RelayEnd[] = [];
     const relay = Buffer.alloc(16, state.claimed + 1);
     const path = ["a", "b", "c", ...between, "z"];
-    node.relayReserved({ relay, pad: Buffer.alloc(16, 7), path }, (end) => ends.push(end));
+    node.relayReserved({ relay, pad: Buffer.alloc(16, 7), time: 5, path }, (end) => ends.push(end));
     return ends;
   };
   return { order, state };
