@@ -2,7 +2,7 @@
  * One conversation with a chassis controller: its reports are read and counted, the host's are sent on
  * change and four times a second, and silence ends it.
  */
-import { type Clock, every, type Timer } from "../../src/base/clock.ts";
+import { type Clock, every, type Timer, within } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
 import type { PanelDevice, PanelDeviceFactory } from "./device.ts";
@@ -12,6 +12,8 @@ import { decode, encodeHost, type Host, type Identity, type Status } from "./rep
 export const reportMs = 250;
 /** No good report for this long: the controller is gone, ms. */
 export const deadMs = 1_500;
+/** A device opens within this time, or is tried again: one that hangs in the kernel takes for ever, ms. */
+const openMs = 2_000;
 /** Before silence is believed, what has arrived is read: this process may have been the slow one. */
 const graceMs = 50;
 
@@ -39,9 +41,19 @@ export async function openController(
 ): Promise<Controller> {
   let controller: Controller | undefined;
   const early: Buffer[] = [];
-  const device = await factory.open((report) => {
+  const opened = factory.open((report) => {
     if (controller !== undefined) controller.report(report);
     else if (early.length < 16) early.push(report);
+  });
+  let late = false;
+  const device = await within(parts.clock, openMs, opened, () => {
+    late = true;
+    const facts = { source: factory.where, limit_ms: openMs };
+    return new Fault("link.open", "the panel's device does not open", facts);
+  }).catch((error) => {
+    // It may open all the same, and would be held against the next one.
+    if (late) void opened.then((device) => device.close()).catch(() => {});
+    throw error;
   });
   controller = new Controller(device, factory.where, parts);
   for (const report of early) controller.report(report);
