@@ -137,10 +137,11 @@ async function start(
   network.attach(door);
   log.info("Ck", { host, port: await door.listen() });
   house.defer(() => door.close());
-  leading.start(
-    (...told) => network.setRole(...told),
-    () => network.saveAgain(),
-  );
+  leading.start({
+    onRole: (...told) => network.setRole(...told),
+    onEarlier: () => network.saveAgain(),
+    onAccess: (access) => network.setAccess(access),
+  });
 
   const access = accessDoor(door, texts, () => network.core.certificates.list?.number, log);
   const looking = every(clock, lookMs, () => {

@@ -169,3 +169,23 @@ testWith(
     t.is(await role(one), "active");
   },
 );
+
+testWith(
+  program,
+  "one that stands by lets in a key manager that was registered with the other, until it is withdrawn there",
+  async (t) => {
+    const { controllers } = await bench(t, "one", "two");
+    const [one, two] = controllers;
+    if (one === undefined || two === undefined) return t.fail();
+    const cli = async (...words: string[]) =>
+      t.is((await qkdController([...words, "--config", one.config])).code, 0);
+    await cli("register", "km", "km-c");
+    const c = await two.km("km-c");
+    t.teardown(() => c.stop());
+    const isIn = async () =>
+      (await two.status()).nodes.some(({ km, attached }) => km === "km-c" && attached);
+    await eventually("it is let in", isIn, { is: true });
+    await cli("withdraw", "km", "km-c");
+    await eventually("it is cut off", isIn, { is: false });
+  },
+);

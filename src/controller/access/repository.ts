@@ -30,7 +30,7 @@ export class Repository {
   /** KM IDs by their names, small. */
   readonly #names = new Map<string, string>();
   readonly #applications: ReadonlyMap<string, ApplicationPolicy>;
-  readonly #atRunTime: Map<string, Registered>;
+  #atRunTime: Map<string, Registered>;
   /** The KMs that report an application, by its ID: it is the first one's, and the next one's when that gives it up. */
   readonly #reported = new Map<string, string[]>();
   #told = 0;
@@ -124,6 +124,11 @@ export class Repository {
 
   set(kind: ComponentKind, id: string, entry: Registered): void {
     this.#atRunTime.set(componentName(kind, id), entry);
+  }
+
+  /** All that was registered or taken back at run time, by {@link componentName}: another controller leads, and says so. */
+  replace(all: ReadonlyMap<string, Registered>): void {
+    this.#atRunTime = new Map(all);
   }
 
   /** What was registered or taken back at run time. */

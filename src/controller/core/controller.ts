@@ -66,6 +66,7 @@ export class Controller {
   readonly #relays: Relays;
   /** Of components that are registered. */
   readonly certificates: Certificates;
+  readonly repository: Repository;
   readonly #filling: Filling;
   readonly #desk: SessionDesk;
   readonly #reports: Reports;
@@ -97,9 +98,8 @@ export class Controller {
       news,
       isActive: () => this.#role === "active",
     };
-    for (const { km, applications = [] } of policy.nodes) {
-      this.#parts.repository.served(km, applications);
-    }
+    this.repository = this.#parts.repository;
+    for (const { km, applications = [] } of policy.nodes) this.repository.served(km, applications);
     this.certificates = new Certificates({ ...this.#parts, authority: options.authority }, saved);
     this.#desk = new SessionDesk(this.#parts, saved.session);
     const manual = new Map([...saved.routes].map(([pair, { routes }]) => [pair, routes]));
@@ -283,9 +283,7 @@ export class Controller {
   }
 
   /** Who used how much of late (IMDA RS QKDN §8.1.3), the oldest first: what is older the store has. */
-  accounts(): readonly AccountRecord[] {
-    return this.#parts.accounts.records();
-  }
+  readonly accounts = (): readonly AccountRecord[] => this.#parts.accounts.records();
 
   /** Four times a second. */
   tick(): void {

@@ -12,7 +12,7 @@ import { clientTls } from "../../host/tls/options.ts";
 import { PemError, readCertificates } from "../../host/tls/pem.ts";
 import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
 import { nothingSaved, type Saved } from "../core/world.ts";
-import { Leader, type OnEarlier, type OnRole } from "../io/store/leader.ts";
+import { Leader, type LeaderHandlers } from "../io/store/leader.ts";
 import { goodChanges, type StoredAccount } from "../io/store/port.ts";
 import { SqliteEngine } from "../io/store/sqlite.ts";
 import { Store } from "../io/store/store.ts";
@@ -37,9 +37,9 @@ export interface Leading {
   readonly role: ControllerStatus["role"];
   /**
    * Told from now on when another leads, or this one: with what the leader before kept.
-   * @param onEarlier the store is of an earlier state: what is not asked of it again is to be saved anew
+   * Where the store is of an earlier state, what it does not write again by itself is to be saved anew.
    */
-  start(onRole: OnRole, onEarlier: OnEarlier): void;
+  start(handlers: LeaderHandlers): void;
   /** The newest first. @throws Fault `db.*` */
   changes(count: number): Promise<ChangeStatus[]>;
   /** As far as they are kept; see `Engine.accounts`. @throws Fault `db.*` */
@@ -129,9 +129,10 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
     saved: nothingSaved(),
     past: [],
     role: "standby",
-    start: (onRole, onEarlier) =>
-      leader.start(
-        (role, ...told) => {
+    start: ({ onRole, onEarlier, onAccess }) =>
+      leader.start({
+        onAccess,
+        onRole: (role, ...told) => {
           // What this one would still write is older than what the other kept.
           if (role === "standby") {
             store.drop();
@@ -139,11 +140,11 @@ async function together(database: DatabaseTable, parts: LeadingParts): Promise<L
           } else store.began(told[0]);
           onRole(role, ...told);
         },
-        () => {
+        onEarlier: () => {
           store.writeAll();
           onEarlier();
         },
-      ),
+      }),
     changes: async (count) => {
       if (leader.leads) await store.settled();
       return leader.changes(count);

@@ -124,6 +124,11 @@ export class Network implements CkHandlers {
     this.#world().told({ time, kind: "leader", object: this.#parts.policy.id, text });
   }
 
+  /** Who may take part, by what was ordered of the one that leads. */
+  setAccess(access: Saved["access"]): void {
+    this.#core.repository.replace(access);
+  }
+
   status(): ControllerStatus {
     return { ...this.#core.status(), changes: this.#changes };
   }

@@ -22,6 +22,8 @@ export interface LockingEngine extends Engine {
   tryLead(): Promise<Standing | undefined>;
   /** This one, which has the lock, begins to lead. @returns its term, later than all before @throws Fault `db.io` */
   lead(): Promise<number>;
+  /** Who may take part, by what was ordered. @throws Fault `db.*` */
+  access(): Promise<Saved["access"]>;
   /** How often the database was written, with the last time on this connection; 0: it was not on this one. */
   readonly writes: number;
   /** @throws Fault `db.io` */
@@ -39,14 +41,13 @@ export interface LeaderParts {
   readonly onTrouble: (why: string | undefined) => void;
 }
 
-/** The database is of an earlier state than what this one led with last: all that it knows is to be written again. */
-export type OnEarlier = () => void;
-
-export type OnRole = (
-  role: "active" | "standby",
-  saved: Saved,
-  past: readonly ChangeStatus[],
-) => void;
+export interface LeaderHandlers {
+  onRole(role: "active" | "standby", saved: Saved, past: readonly ChangeStatus[]): void;
+  /** The database is of an earlier state than what this one led with last: all that it knows is to be written again. */
+  onEarlier(): void;
+  /** Who may take part, while another leads. */
+  onAccess(access: Saved["access"]): void;
+}
 
 /** How often the lock is asked for, and the database whether it is there, ms. */
 const lookMs = 1_000;
@@ -57,14 +58,17 @@ const goodbyeMs = 1_000;
 const mostSilent = 2;
 /** Who led before the database was away has the lock first: what it counted meanwhile is not written yet. ms */
 const letFirstMs = 5_000;
+/** While another leads it is asked so often who may take part, ms. */
+const accessMs = 5_000;
 
 export class Leader implements Pick<Engine, "write" | "accounts"> {
   readonly #parts: LeaderParts;
   readonly #limit: LogLimit;
   #engine: LockingEngine | undefined;
   #timer: Timer | undefined;
-  #onRole: OnRole = () => {};
-  #onEarlier: OnEarlier = () => {};
+  #handlers: LeaderHandlers = { onRole: () => {}, onEarlier: () => {}, onAccess: () => {} };
+  /** When it was asked last who may take part, monotonic, ms. */
+  #accessAt = Number.NEGATIVE_INFINITY;
   /** It has the lock on the connection of now. */
   #locked = false;
   #leads = false;
@@ -87,9 +91,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     return this.#leads;
   }
 
-  start(onRole: OnRole, onEarlier: OnEarlier): void {
-    this.#onRole = onRole;
-    this.#onEarlier = onEarlier;
+  start(handlers: LeaderHandlers): void {
+    this.#handlers = handlers;
     this.#look();
     this.#timer = every(this.#parts.clock, lookMs, () => this.#look());
   }
@@ -209,7 +212,10 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     const found = await engine.tryLead();
     const isOver = () => this.#engine !== engine || this.#isClosed;
     if (isOver()) return;
-    if (found === undefined) return this.#follow();
+    if (found === undefined) {
+      this.#follow();
+      return this.#askAccess(engine);
+    }
     const standing = this.#leads ? standingOf(found, this.#left) : "later";
     if (standing !== "later") {
       if (standing === "earlier") await this.#goOn(engine);
@@ -229,7 +235,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     [this.#locked, this.#leads] = [true, true];
     this.#parts.log.info("this controller leads");
     try {
-      this.#onRole("active", saved, past);
+      this.#handlers.onRole("active", saved, past);
     } catch (error) {
       this.#follow();
       throw error;
@@ -242,14 +248,23 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     if (this.#engine !== engine) return;
     this.#left = { term, writes: 0 };
     this.#parts.log.warn("the database is of an earlier state: all that is known is written again");
-    this.#onEarlier();
+    this.#handlers.onEarlier();
   }
 
   #follow(): void {
     if (!this.#leads) return;
     this.#leads = false;
     this.#parts.log.warn("another controller leads now, or has led");
-    this.#onRole("standby", nothingSaved(), []);
+    this.#handlers.onRole("standby", nothingSaved(), []);
+  }
+
+  /** Key managers that were registered with the one that leads come here, too. @throws Fault `db.*` */
+  async #askAccess(engine: LockingEngine): Promise<void> {
+    const now = this.#parts.clock.now();
+    if (now - this.#accessAt < accessMs) return;
+    this.#accessAt = now;
+    const access = await engine.access();
+    if (this.#engine === engine && !this.#leads) this.#handlers.onAccess(access);
   }
 
   #lost(why: string): void {

@@ -42,6 +42,11 @@ export async function loadAll(pages: Pages, period: number): Promise<Saved> {
   return { ...saved, account, accountPeriods: counts } as unknown as Saved;
 }
 
+/** See `LockingEngine.access`. @throws Fault `db.*` */
+export async function accessIn(pages: Pages): Promise<Saved["access"]> {
+  return (await recordsOf(pages, "access")) as Saved["access"];
+}
+
 /** See `Engine.accounts`. @throws Fault `db.*` */
 export async function accountsAfter(
   pages: Pages,

@@ -8,7 +8,7 @@ import { Fault } from "../../../base/errors.ts";
 import type { clientTls } from "../../../host/tls/options.ts";
 import type { Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { accountsAfter, type CountedPeriods, loadAll, type Pages } from "./load.ts";
+import { accessIn, accountsAfter, type CountedPeriods, loadAll, type Pages } from "./load.ts";
 import {
   type Engine,
   isOrder,
@@ -149,6 +149,10 @@ export class PostgresEngine implements Engine, Pages {
 
   load(period: number): Promise<Saved> {
     return loadAll(this, period);
+  }
+
+  access(): Promise<Saved["access"]> {
+    return accessIn(this);
   }
 
   accounts(after: string, count: number): Promise<readonly StoredAccount[]> {

@@ -29,6 +29,8 @@ function bench() {
       writes: 0,
       /** How often it found the database in an earlier state. */
       earlier: 0,
+      /** How often it was told who may take part. */
+      accesses: 0,
     };
     const told: [string, Saved][] = [];
     const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
@@ -54,6 +56,7 @@ function bench() {
           return ++database.term;
         },
         accounts: async () => [],
+        access: async () => new Map(),
         alive: async () => {
           if (state.silent) throw new Fault("db.io", "no answer");
         },
@@ -74,13 +77,14 @@ function bench() {
     };
     const onTrouble = (why: string | undefined) => void troubles.push(why);
     const leader = new Leader({ open, clock, log: silentLog, onTrouble, period: () => 0 });
-    leader.start(
-      (role, saved) => {
+    leader.start({
+      onRole: (role, saved) => {
         if (state.broken && role === "active") throw new TypeError("a defect");
         told.push([role, saved]);
       },
-      () => void state.earlier++,
-    );
+      onEarlier: () => void state.earlier++,
+      onAccess: () => void state.accesses++,
+    });
     return { state, told, leader };
   };
   const second = async () => {
@@ -99,6 +103,9 @@ test("one leads, the other takes over when its connection ends; one that comes b
   const two = controller();
   await second();
   t.deepEqual([one.told, two.told], [[["active", database.saved]], []]);
+  t.is(two.state.accesses, 1, "who may take part is known while another leads");
+  for (let i = 0; i < 5; i++) await second();
+  t.deepEqual([one.state.accesses, two.state.accesses], [0, 2]);
   one.state.reachable = false;
   one.state.end();
   await second();
