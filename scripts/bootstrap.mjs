@@ -104,6 +104,7 @@ function runtimeVersion() {
 
 function install(wanted) {
   say("installing the dependencies in package-lock.json (npm ci): once, for about a minute");
+  say("without a network npm tries for some minutes before it says so");
   // npm itself must not run on the Node.js in node_modules, which it is about to remove.
   const path = (process.env.PATH ?? "").split(delimiter);
   const outside = path.filter((folder) => !folder.includes("node_modules")).join(delimiter);
