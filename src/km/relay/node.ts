@@ -196,7 +196,9 @@ export class RelayNode {
       : this.#world.mayPass(source, destination, !message.path.includes(this.#world.me));
     if (!may) return "policy";
     if (ends && this.givenUp.isOf(source, message.time)) return "refused";
-    if (this.givenUp.isNamed(message.relay.toString("hex"))) return "refused";
+    const name = message.relay.toString("hex");
+    if (this.givenUp.isNamed(name)) return "refused";
+    if (this.givenUp.isVoid(name)) return "late";
     return this.#isFull(message.length) ? "busy" : undefined;
   }
 
@@ -352,6 +354,8 @@ export class RelayNode {
     if (one?.role === "destination" && sourceOf(one.message) === from.peer) {
       this.#end(name, one, "late", from.peer, false);
     }
+    // What a slow KM between still has of it would wait here for a match that never comes.
+    this.givenUp.refuseVoid(name);
     from.drop(relay);
     from.release(relay);
   }

@@ -151,3 +151,27 @@ for (const scheme of ["case-1", "case-2", "destination", "aes"] as const) {
     t.is(row.relay("a", "d", orderOf(scheme)).end, undefined, "the next one is another");
   });
 }
+
+for (const scheme of schemes) {
+  test(`one that its source has given up and that comes late leaves no key at its destination: ${scheme}`, (t) => {
+    const row = rowOf();
+    const desk = row.desk("d");
+    const heard = desk.heard.bind(desk);
+    const held: Parameters<typeof heard>[] = [];
+    // A KM between stands still, and goes on.
+    desk.heard = (...parts) => {
+      if (parts[1].type === "relay") held.push(parts);
+      else heard(...parts);
+    };
+    t.is(row.relay("a", "d", orderOf(scheme)).end?.failure, "late");
+    t.true(held.length > 0);
+    for (const parts of held) heard(...parts);
+    row.settle();
+    t.deepEqual([row.kept.size, row.underWay], [0, 0]);
+    t.deepEqual(
+      row.told.filter(({ me }) => me === "d"),
+      [],
+    );
+    t.is(row.bound, 0);
+  });
+}
