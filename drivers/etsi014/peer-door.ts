@@ -4,7 +4,7 @@ import type { Timer } from "../../src/base/clock.ts";
 import type { Log } from "../../src/base/log.ts";
 import { LogLimit } from "../../src/base/log-limit.ts";
 import { renewing, type TlsClient, TlsListener } from "../../src/host/listen/tls-listener.ts";
-import { readCredentials } from "../../src/host/tls/credentials.ts";
+import { KeptCredentials } from "../../src/host/tls/credentials.ts";
 import { hasName } from "../../src/host/tls/names.ts";
 import type { PeerOptions } from "./peer-line.ts";
 
@@ -32,14 +32,15 @@ export class PeerDoor {
     this.#name = name;
     this.#onPeer = onPeer;
     this.#limit = LogLimit.of(log, clock);
-    const tls = () => ({ ...readCredentials(files, "peer.connect"), requirePq: true });
+    const credentials = new KeptCredentials(files, "peer.connect");
+    const requirePq = true;
     this.#listener = new TlsListener({
       code: "peer.connect",
       name: "drivers' connection",
       peers: "the other end's driver",
       host,
       port,
-      tls: tls(),
+      tls: { ...credentials.read(), requirePq },
       protocols: [],
       handshakeMs,
       places,
@@ -47,7 +48,7 @@ export class PeerDoor {
       log,
       onClient: (client) => this.#admit(client),
     });
-    this.#renewing = renewing(this.#listener, tls, { clock, log });
+    this.#renewing = renewing(this.#listener, credentials, { requirePq, clock, log });
   }
 
   /** @throws Fault `peer.connect` */

@@ -11,7 +11,7 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Places, type PlacesOptions } from "../door/places.ts";
 import { sourceOf } from "../door/source.ts";
 import { TlsClients } from "../tls/clients.ts";
-import { type Credentials, credentialsReason } from "../tls/credentials.ts";
+import { type Credentials, credentialsReason, type KeptCredentials } from "../tls/credentials.ts";
 import { noCommonGroup, serverTls, type TlsTexts } from "../tls/options.ts";
 import { peerOf, type TlsPeer } from "../tls/peer.ts";
 
@@ -185,17 +185,21 @@ export class TlsListener {
 
 /**
  * Has a listener go by the certificates on disk, looked at each minute: they are renewed there. What is half written
- * counts a minute later.
- * @param read them @throws by `read` is logged
+ * counts a minute later, and is logged; what else was renewed counts at once.
  */
 export function renewing(
   listener: TlsListener,
-  read: () => ListenerTexts,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  credentials: KeptCredentials,
+  {
+    requirePq,
+    clock,
+    log,
+  }: Pick<TlsTexts, "requirePq"> & { readonly clock: Clock; readonly log: Log },
 ): Timer {
   return every(clock, renewMs, () => {
     try {
-      listener.renew(read());
+      listener.renew({ ...credentials.read(), requirePq });
+      if (credentials.trouble !== undefined) throw credentials.trouble;
     } catch (error) {
       log.warn("certificates cannot be used", { cause: describe(error) });
     }

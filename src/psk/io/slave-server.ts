@@ -4,7 +4,7 @@ import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { renewing, type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
-import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
+import { type CredentialFiles, KeptCredentials } from "../../host/tls/credentials.ts";
 import { certifiedNames, hasName } from "../../host/tls/names.ts";
 import {
   type Answer,
@@ -48,14 +48,14 @@ export class SlaveServer {
     this.#options = options;
     const { host, port, files, clock, log } = options;
     this.#limit = LogLimit.of(log, clock);
-    const tls = () => readCredentials(files, "psk.peer");
+    const credentials = new KeptCredentials(files, "psk.peer");
     this.#listener = new TlsListener({
       code: "psk.peer",
       name: "tunnels' connection",
       peers: "the other end",
       host,
       port,
-      tls: tls(),
+      tls: credentials.read(),
       protocols: [],
       handshakeMs,
       places,
@@ -63,7 +63,7 @@ export class SlaveServer {
       log,
       onClient: (client) => this.#admit(client),
     });
-    this.#renewing = renewing(this.#listener, tls, { clock, log });
+    this.#renewing = renewing(this.#listener, credentials, { clock, log });
   }
 
   /** @returns the port @throws Fault `psk.peer` */
