@@ -4,22 +4,24 @@
  * driver: a KME that is asked anew in each session would be emptied all the same. Pure.
  */
 import type { Clock } from "../../src/base/clock.ts";
-
-const firstMs = 1_000;
-const longestMs = 60_000;
+import { backoff } from "../../src/base/retry.ts";
 
 export class Caution {
   readonly #clock: Clock;
-  #unanswered = 0;
+  readonly #random: () => number;
+  /** While a request has no answer. */
+  #waits: Iterator<number, never> | undefined;
   #until = 0;
 
-  constructor(clock: Clock) {
+  /** @param random uniform in [0, 1): leaders that one KME left without an answer do not come back together */
+  constructor(clock: Clock, random: () => number) {
     this.#clock = clock;
+    this.#random = random;
   }
 
   /** Keys that are asked for at the most. */
   most(number: number): number {
-    return this.#unanswered > 0 ? Math.min(1, number) : number;
+    return this.#waits === undefined ? number : Math.min(1, number);
   }
 
   /** Before that none are asked for, ms of its clock. */
@@ -28,12 +30,11 @@ export class Caution {
   }
 
   answered(): void {
-    this.#unanswered = 0;
+    this.#waits = undefined;
   }
 
   unanswered(): void {
-    const waitMs = Math.min(longestMs, firstMs * 2 ** Math.min(10, this.#unanswered));
-    this.#unanswered++;
-    this.#until = this.#clock.now() + waitMs;
+    this.#waits ??= backoff({ firstMs: 1_000, maxMs: 60_000, random: this.#random });
+    this.#until = this.#clock.now() + this.#waits.next().value;
   }
 }

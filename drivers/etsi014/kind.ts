@@ -23,7 +23,7 @@ export const etsi014: DriverKind<Options> = {
   ],
   measuresQber: ({ lead, figures }) => lead && figures?.map.qber !== undefined,
   create(chosen, context) {
-    const lasting = lastingOf(context.clock, chosen.lost_limit);
+    const lasting = lastingOf(context.clock, chosen.lost_limit, Math.random);
     return {
       kind: "etsi014",
       where: chosen.kme.url,

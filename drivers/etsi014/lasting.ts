@@ -11,12 +11,15 @@ export interface Lasting {
   readonly rows: Rows;
 }
 
-/** @param lostLimit part of the keys that may be lost, 0 to 1 */
-export function lastingOf(clock: Clock, lostLimit: number): Lasting {
+/**
+ * @param lostLimit part of the keys that may be lost, 0 to 1
+ * @param random uniform in [0, 1)
+ */
+export function lastingOf(clock: Clock, lostLimit: number, random: () => number): Lasting {
   return {
     troubles: new Troubles(),
     books: new Books(clock, lostLimit),
-    caution: new Caution(clock),
+    caution: new Caution(clock, random),
     rows: new Map(),
   };
 }

@@ -106,7 +106,7 @@ export class SimEnd {
             random: () => Math.floor(draw() * 0x10000),
             qber: () => undefined,
             dry: () => {},
-            caution: new Caution(clock),
+            caution: new Caution(clock, draw),
           })
         : undefined;
     const end: End = leader ?? new Follower(parts, { patience: 2_000, keySize: () => 256 });

@@ -36,7 +36,9 @@ const sink = {
 
 class Bench {
   readonly clock = new ManualClock();
-  readonly caution = new Caution(this.clock);
+  /** Uniform in [0, 1). */
+  drawn = 0;
+  readonly caution = new Caution(this.clock, () => this.drawn);
   readonly disk = new Disk();
   readonly books = new Books(this.clock, 0.01);
   readonly sent: Message[] = [];
@@ -111,6 +113,20 @@ test("keys of another length than was asked for are refused, and counted", async
     [256, 256, 256, 256],
   );
   t.is(bench.books.counts.refused, 8);
+});
+
+test("leaders that one KME left without an answer do not come back together", async (t) => {
+  const whens: number[] = [];
+  for (const drawn of [0, 0.5]) {
+    const bench = new Bench();
+    bench.drawn = drawn;
+    bench.answer = () => ({ kind: "unanswered" });
+    const leader = await bench.lead();
+    await bench.clock.advance(10_000);
+    whens.push((bench.asked[2]?.at ?? 0) - (bench.asked[1]?.at ?? 0));
+    await leader.close();
+  }
+  t.deepEqual(whens, [2_000, 1_500]);
 });
 
 test("a KME that does not answer for keys is asked for one, ever later, also by the next session", async (t) => {
