@@ -11,7 +11,7 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Places, type PlacesOptions } from "../door/places.ts";
 import { sourceOf } from "../door/source.ts";
 import { TlsClients } from "../tls/clients.ts";
-import { type Credentials, credentialsReason, type KeptCredentials } from "../tls/credentials.ts";
+import { type Credentials, type KeptCredentials, unusableFault } from "../tls/credentials.ts";
 import { noCommonGroup, serverTls, type TlsTexts } from "../tls/options.ts";
 import { peerOf, type TlsPeer } from "../tls/peer.ts";
 
@@ -137,9 +137,7 @@ export class TlsListener {
   }
 
   #unusable(error: unknown, tls: ListenerTexts): Fault {
-    const { code, name } = this.#options;
-    const why = credentialsReason(error, tls, "client");
-    return new Fault(code, `${name}: certificates cannot be used: ${why}`);
+    return unusableFault(error, tls, this.#options, "client");
   }
 
   /** Checks clients that are connected again: certificates and lists run out by themselves. */

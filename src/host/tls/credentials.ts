@@ -163,6 +163,20 @@ export function unusableReason({
   return wrong && `the ${wrong.where === "cert" ? "certificate" : "private key"} ${wrong.what}`;
 }
 
+/**
+ * A server cannot be made of certificates, or cannot take renewed ones.
+ * @param server how the fault names it @param who connects to it
+ */
+export function unusableFault(
+  error: unknown,
+  texts: Pick<Credentials, "cert" | "key">,
+  server: { readonly code: FaultCode; readonly name: string },
+  who: string,
+): Fault {
+  const why = credentialsReason(error, texts, who);
+  return new Fault(server.code, `${server.name}: certificates cannot be used: ${why}`);
+}
+
 /** What OpenSSL says of a connection or a server whose certificates cannot be used, said better. @param who the other end */
 export function credentialsReason(
   error: unknown,

@@ -129,7 +129,7 @@ export class Etsi014Server {
     return this.#door.listen();
   }
 
-  /** @throws Fault `kq1.connect` */
+  /** @throws Fault `web.listen` */
   renew(tls: ServerTexts): void {
     this.#door.renew(tls);
   }

@@ -7,19 +7,14 @@ import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { OrderlyClose } from "../../host/http/orderly-close.ts";
 import { HttpServer } from "../../host/http/server.ts";
+import { unusableFault } from "../../host/tls/credentials.ts";
 import { lastAnswers } from "./last-answers.ts";
-import {
-  type DoorPlaces,
-  type DoorTimes,
-  type ServerTexts,
-  TlsDoor,
-  unusable,
-} from "./tls-door.ts";
+import { type DoorPlaces, type DoorTimes, type ServerTexts, TlsDoor } from "./tls-door.ts";
 
 export interface HttpsDoorOptions {
   /** As logs and faults name it. */
   readonly name: string;
-  /** Of the fault when it cannot listen. */
+  /** Of the fault when it cannot listen, or its certificates cannot be used. */
   readonly code: FaultCode;
   readonly host: string;
   readonly port: number;
@@ -38,7 +33,7 @@ export class HttpsDoor {
   readonly #http: HttpServer;
   readonly #end: OrderlyClose;
 
-  /** @throws Fault `kq1.connect` if the certificates are no good */
+  /** @throws Fault `code` if the certificates are no good */
   constructor(options: HttpsDoorOptions) {
     this.#options = options;
     const { name, tls, times, places, protocols, clock, log, serve } = options;
@@ -53,7 +48,7 @@ export class HttpsDoor {
         serve,
       });
     } catch (error) {
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, this.#options, "client");
     }
     const { server } = this;
     this.#end = new OrderlyClose(server, clock);
@@ -87,13 +82,13 @@ export class HttpsDoor {
     }
   }
 
-  /** New connections are shown these; open ones are checked by them. @throws Fault `kq1.connect` */
+  /** New connections are shown these; open ones are checked by them. @throws Fault `code` */
   renew(tls: ServerTexts): void {
     try {
       this.door.renew(tls);
       this.#http.renew(tls);
     } catch (error) {
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, this.#options, "client");
     }
   }
 

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { sourceOf } from "../../host/door/source.ts";
+import { unusableFault } from "../../host/tls/credentials.ts";
 import { serverTls } from "../../host/tls/options.ts";
 import type { KqFrame } from "../../wire/kq1/frame.ts";
 import { alpn as kq2Protocol } from "../../wire/kq2/names.ts";
@@ -16,7 +17,6 @@ import {
   type ServerTexts,
   standardTimes,
   TlsDoor,
-  unusable,
 } from "./tls-door.ts";
 import type { Turn } from "./turn.ts";
 
@@ -43,6 +43,8 @@ export interface Kq1ServerOptions {
   readonly log: Log;
 }
 
+/** As faults name it. */
+const named = { code: "kq1.connect", name: "Kq-1 server" } as const;
 /** Connections that are still open so long after the server was closed are cut, ms. */
 const closeTimeout = 700;
 
@@ -67,7 +69,7 @@ export class Kq1Server {
       this.#server = tls === undefined ? this.#plain() : this.#secure(tls);
     } catch (error) {
       if (tls === undefined) throw error;
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, named, "node");
     }
     this.#server.maxConnections = this.#door.most;
     this.#server.on("connection", (socket: Socket) => {
@@ -95,7 +97,7 @@ export class Kq1Server {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {
         const facts = { host, port, code: error.code ?? "unknown" };
-        reject(new Fault("kq1.connect", "Kq-1 server cannot listen", facts));
+        reject(new Fault(named.code, `${named.name} cannot listen`, facts));
       });
       this.#server.listen({ host, port }, resolve);
     });
@@ -112,7 +114,7 @@ export class Kq1Server {
       this.#door.renew(tls);
       (this.#server as TlsServer).setSecureContext(serverTls(tls, true));
     } catch (error) {
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, named, "node");
     }
   }
 

@@ -6,13 +6,12 @@ import type { Socket } from "node:net";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { Allowance } from "../../base/bucket.ts";
 import type { Clock } from "../../base/clock.ts";
-import { errorCode, Fault } from "../../base/errors.ts";
+import { errorCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
-import { unusableReason } from "../../host/tls/credentials.ts";
 import { certifiedNames, type MoreNames } from "../../host/tls/names.ts";
 import { noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 
@@ -123,7 +122,7 @@ export class TlsDoor {
       this.#places.wanted(socket);
       return true;
     }
-    this.#limit.warn(source, "too many connections of one node");
+    this.#limit.warn(source, "too many connections of one client");
     socket.destroy();
     return false;
   }
@@ -143,11 +142,4 @@ export class TlsDoor {
   recheck(): void {
     this.#clients?.recheck();
   }
-}
-
-/** What is wrong with certificates of which no server can be made. */
-export function unusable(error: unknown, texts: ServerTexts): Fault {
-  const said = error instanceof Error ? error.message : "unknown";
-  const why = unusableReason(texts) ?? said;
-  return new Fault("kq1.connect", `Kq-1 server: certificates cannot be used: ${why}`);
 }

@@ -16,7 +16,7 @@ import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
-import { unusableReason } from "../../host/tls/credentials.ts";
+import { unusableFault } from "../../host/tls/credentials.ts";
 import { certifiedNames, hasName, kmIdentity } from "../../host/tls/names.ts";
 import { noCommonGroup } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
@@ -123,7 +123,7 @@ export class KeyServer {
         serve: (request, response) => this.#serve(request, response),
       });
     } catch (error) {
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, named, "KM");
     }
     const { server } = this.#http;
     server.on("connection", (socket: Socket) => {
@@ -149,7 +149,7 @@ export class KeyServer {
       return (await this.#http.listen(host, port)).port;
     } catch (error) {
       const facts = { host, port, code: errorCode(error) ?? "unknown" };
-      throw new Fault("kq1.connect", "key server cannot listen", facts);
+      throw new Fault(named.code, `${named.name} cannot listen`, facts);
     }
   }
 
@@ -164,7 +164,7 @@ export class KeyServer {
       this.#clients.renew(tls);
       this.#http.renew(tls);
     } catch (error) {
-      throw unusable(error, tls);
+      throw unusableFault(error, tls, named, "KM");
     }
   }
 
@@ -329,10 +329,6 @@ export class KeyServer {
   }
 }
 
-function unusable(error: unknown, tls: KeyServerOptions["tls"]): Fault {
-  const said = error instanceof Error ? error.message : "unknown";
-  const why = unusableReason(tls) ?? said;
-  return new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
-}
-
+/** As faults name it. */
+const named = { code: "kq1.connect", name: "key server" } as const;
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
