@@ -1,6 +1,7 @@
 /**
  * The attempts of a relay in their order, by what failed of late. A way that fails burns pads of its hops each time:
- * what applications ask for is tried on it again after a while that grows, once, until that goes well. Pure.
+ * what applications ask for is tried on it again after a while that grows, once, until that goes well. So is anything
+ * on a way whose keys were not the same at both ends. Pure.
  */
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import { BurntWays } from "./burnt.ts";
@@ -55,7 +56,7 @@ export class Attempts {
     return this.#burnt.of(via, this.#now())?.short === true;
   }
 
-  /** Why an application is not to have this tried now: it failed so. Of what failed one is tried at a time. */
+  /** Why this is not to be tried now: it failed so. Of what failed one is tried at a time. */
   paused(attempt: Attempt): RelayEnd {
     const name = nameOf(attempt);
     const pause = this.#pauses.get(name);
@@ -69,6 +70,11 @@ export class Attempts {
     if (scheme !== "aes" && end.at !== this.#me) this.#burnt.burn(via, end, this.#now());
     const isBurnt = end.at !== this.#me || end.failure === "late" || end.failure === "full";
     if (isBurnt) this.#pause(nameOf(attempt), end);
+  }
+
+  /** The key that came by it was another one, or none. */
+  untrue(attempt: Attempt): void {
+    this.#pause(nameOf(attempt), { failure: "refused", at: this.#me });
   }
 
   worked(attempt: Attempt): void {

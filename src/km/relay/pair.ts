@@ -313,7 +313,8 @@ export class RelayPair {
         failures.push({ via, end });
         next();
       };
-      const paused = isDemand ? this.#attempts.paused(attempt) : undefined;
+      const isUntrue = this.ways.isDistrusted(via, this.#parts.now());
+      const paused = isDemand || isUntrue ? this.#attempts.paused(attempt) : undefined;
       if (paused !== undefined) ended(paused);
       else this.#attempt(attempt, length, ended);
     };
@@ -330,9 +331,8 @@ export class RelayPair {
     const order = { far, via, scheme, length, ...(scheme === "centralized" && { collector }) };
     begin(order, (end) => {
       if (end === undefined) {
-        this.failingSince = undefined;
-        this.ways.worked(via);
-        this.#attempts.worked(attempt);
+        // Of a way whose keys were others, a key is one when both ends have compared it.
+        if (!this.ways.isDistrusted(via, now())) this.#worked(attempt);
         this.#count(scheme, via.length + 2, length);
       } else {
         this.failed++;
@@ -346,20 +346,32 @@ export class RelayPair {
     });
   }
 
+  #worked(attempt: Attempt): void {
+    this.failingSince = undefined;
+    this.ways.worked(attempt.via);
+    this.#attempts.worked(attempt);
+  }
+
   /** The destination says that it has the key of a relay. @param relay 16 bytes in hexadecimal */
-  kept(relay: string, via: Via): void {
-    this.#waiting.add(relay, via);
+  kept(relay: string, attempt: Attempt): void {
+    this.#waiting.add(relay, attempt);
   }
 
   /** What became of keys of this pair: who changes them on their way, or says that they came, is found here alone. */
   told(event: LinkEvent): void {
-    if (event.type === "matched") this.#waiting.take(event.batch.ids);
-    if (event.type !== "differs" && event.type !== "expired") return;
     const { far, now, wall } = this.#parts;
-    for (const route of this.#waiting.take(event.ids)) {
+    if (event.type === "matched") {
+      for (const attempt of this.#waiting.take(event.batch.ids)) {
+        if (this.ways.isDistrusted(attempt.via, now())) this.#worked(attempt);
+      }
+    }
+    if (event.type !== "differs" && event.type !== "expired") return;
+    for (const attempt of this.#waiting.take(event.ids)) {
+      const route = attempt.via;
       this.failed++;
       this.failingSince ??= wall();
       this.ways.distrust(route, now());
+      this.#attempts.untrue(attempt);
       this.lastFailure = { failure: event.type, at: far.peer, route, wall: wall() };
     }
   }

@@ -119,7 +119,13 @@ export class PairWays {
 
   /** A key that came by it was another one, or none. That later ones come says nothing. */
   distrust(via: Via, now: number): void {
+    this.failed(via, now);
     setUntil(this.#distrust, via, now, now + distrustMs);
+  }
+
+  /** What a destination says of its keys is not enough. @param now monotonic, ms */
+  isDistrusted(via: Via, now: number): boolean {
+    return isUntil(this.#distrust, via, now);
   }
 
   worked(via: Via): void {

@@ -162,7 +162,8 @@ export class Relays {
     if (failure === undefined) {
       count.relays++;
       count.bytes += length;
-      if (role === "source") this.pairTo(path.at(-1) as string)?.kept(relay, path.slice(1, -1));
+      const via = path.slice(1, -1);
+      if (role === "source") this.pairTo(path.at(-1) as string)?.kept(relay, { scheme, via });
       this.#parts.log.debug("relayed", { ...facts, ms: Math.round(ms) });
       return;
     }

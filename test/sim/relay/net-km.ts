@@ -106,10 +106,10 @@ export class NetKm {
       mayPass: () => true,
       mayKeep: () => true,
       tell: (event) => {
-        const { role, failure, relay, path } = event;
+        const { role, failure, relay, scheme, path } = event;
         const far = path.at(-1) as string;
         if (role === "source" && failure === undefined) {
-          this.pairs.get(far)?.kept(relay, path.slice(1, -1));
+          this.pairs.get(far)?.kept(relay, { scheme, via: path.slice(1, -1) });
         }
         told(this, event);
       },

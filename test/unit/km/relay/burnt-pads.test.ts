@@ -2,19 +2,24 @@
 import test from "ava";
 import { always } from "../../../../src/base/wanted.ts";
 import { RelayPair } from "../../../../src/km/relay/pair.ts";
+import type { PoolPolicy } from "../../../../src/km/relay/pool.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
 
 const policyFails = { failure: "policy", at: "km-b" } as const;
 
 /** A pair whose relays end at once. @param endOf by the first KM of the way */
-function bench(routes: readonly string[], endOf: (first: string | undefined) => RelayEnd) {
+function bench(
+  routes: readonly string[],
+  endOf: (first: string | undefined) => RelayEnd,
+  pool: PoolPolicy = { kind: "manual" },
+) {
   const state = { now: 0, begun: 0 };
   const pair = new RelayPair({
     me: "km-a",
     far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
     policy: {
       ...{ routes: routes.map((km) => [km]), routing: "configuration", scheme: "case-2" },
-      ...{ aes: false, pool: { kind: "manual" }, high: 160_000, batch: 1_000 },
+      ...{ aes: false, pool, high: 160_000, batch: 1_000 },
     },
     stock: () => 0,
     begin: ({ via: [first] }, done) => {
@@ -29,7 +34,11 @@ function bench(routes: readonly string[], endOf: (first: string | undefined) => 
     pair.demand(64, always, (end) => ends.push(end));
     return ends;
   };
-  return { state, ask };
+  const tick = (ms: number) => {
+    state.now += ms;
+    pair.tick();
+  };
+  return { state, ask, pair, tick };
 }
 
 test("a way that fails is tried for one question in a while that grows, and each is told why", (t) => {
@@ -66,6 +75,38 @@ test("a way that works again is tried for each question again, within ten second
   end = undefined;
   state.now += 10_000;
   t.deepEqual(ask(), [undefined]);
+  const { begun } = state;
+  for (let i = 0; i < 10; i++) t.deepEqual(ask(), [undefined]);
+  t.is(state.begun, begun + 10);
+});
+
+test("a way whose keys are others is tried once in a while that grows, and fails until one is the same", (t) => {
+  const name = "a1".repeat(16);
+  const ids = Buffer.from(name, "hex");
+  const kept = () => pair.kept(name, { scheme: "case-2", via: ["km-b"] });
+  const { state, ask, pair, tick } = bench(["km-b"], () => undefined, {
+    kind: "adaptive",
+    low: 80_000,
+  });
+  const differs = () => pair.told({ type: "differs", id: "", ids, runs: [] });
+  kept();
+  differs();
+  state.now += 1;
+  state.begun = 0;
+  for (let i = 0; i < 600; i++) {
+    tick(100);
+    ask();
+    if (state.begun > 0) kept();
+    differs();
+  }
+  // Its destinations say that they have them, each time.
+  t.true(state.begun > 4 && state.begun <= 12, `${state.begun}`);
+  t.is(pair.failingSince, 0);
+  t.like(pair.lastFailure, { failure: "differs", route: ["km-b"] });
+  kept();
+  const batch = { ids, runs: [], modules: ["x", "y"], unit: 32, split: 0 } as const;
+  pair.told({ type: "matched", number: 1, keys: 1, bytes: 32, waited: 0, batch });
+  t.is(pair.failingSince, undefined);
   const { begun } = state;
   for (let i = 0; i < 10; i++) t.deepEqual(ask(), [undefined]);
   t.is(state.begun, begun + 10);

@@ -145,7 +145,7 @@ test("a hop that has no pads does not have those of the hops before it burnt, a 
 test("a key that differs, or never came, says of its way alone that it is no good", (t) => {
   const { pair } = pairOf({});
   const ids = ["a1", "b2", "c3"].map((two) => two.repeat(16));
-  for (const id of ids) pair.kept(id, ["km-b"]);
+  for (const id of ids) pair.kept(id, { scheme: "case-2", via: ["km-b"] });
   const of = (...some: (string | undefined)[]) => ({
     ids: Buffer.from(some.join(""), "hex"),
     runs: [],
