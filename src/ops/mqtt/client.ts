@@ -144,6 +144,11 @@ export function refusal(code: number): string {
   return codes[code] ?? `reason code ${code}`;
 }
 
+/** Whether the broker answered with a reason code, which mqtt.js puts into `code` as a number. */
+export function isCode(error: unknown): error is { code: number } {
+  return typeof (error as { code?: unknown }).code === "number";
+}
+
 /** mqtt.js' own, none of them made of what a broker sent: `Not supported`, `Keepalive timeout`. */
 function ownWords(error: unknown): string {
   const { message } = error as { message?: unknown };
@@ -153,14 +158,18 @@ function ownWords(error: unknown): string {
 }
 
 /**
- * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
+ * Errors of the system have a word for a code.
  * @param asked of the broker, where a handshake may have failed by it
  */
 export function brokerReason(error: unknown, asked?: TlsTexts): string {
   if (error instanceof Fault) return describe(error);
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === "number") return refusal(code);
+  if (isCode(error)) return refusal(error.code);
   const name = errorCode(error);
   if (name === undefined) return ownWords(error);
   return noCommonGroup(error, asked) ?? reasonOfCode(name, "broker");
+}
+
+/** Why mqtt.js ends a connection that was good: a reason code is its judgement of what the broker sent. */
+export function libraryReason(error: unknown): string {
+  return isCode(error) ? ownWords(error) : brokerReason(error);
 }

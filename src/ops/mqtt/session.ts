@@ -13,6 +13,8 @@ import {
   beginMqtt,
   brokerReason,
   type ClientOptions,
+  isCode,
+  libraryReason,
   longestPacket,
   refusal,
   takeover,
@@ -111,7 +113,7 @@ export class MqttSession {
       this.#end = resolve;
     });
     client.on("close", () => this.#gone(closedByBroker));
-    client.on("error", (error) => this.#gone(brokerReason(error)));
+    client.on("error", (error) => this.#gone(libraryReason(error)));
     client.on("disconnect", ({ reasonCode = 0 }) =>
       this.#gone(reasonCode === takeover ? takenOver : refusal(reasonCode)),
     );
@@ -231,11 +233,11 @@ export class MqttSession {
       timer.cancel();
       if (this.#over) return;
       this.#unacknowledged--;
-      const code = (error as { code?: unknown } | undefined)?.code;
       if (!error) this.#worked = true;
       if (!error) acknowledged();
-      else if (typeof code === "number") refused(refusal(code), false);
-      else this.#gone(brokerReason(error));
+      else if (isCode(error)) refused(brokerReason(error), false);
+      // mqtt.js gives up every message at hand before it says why the connection ends: that is heard first.
+      else queueMicrotask(() => this.#gone(libraryReason(error)));
     });
   }
 

@@ -5,7 +5,7 @@ import type { Fault } from "../../../../src/base/errors.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { eventually } from "../../../eventually.ts";
 import { manager, never } from "../../../rig/manager-bench.ts";
-import { ScriptedBroker } from "../../../rig/scripted-broker.ts";
+import { accepted, ScriptedBroker } from "../../../rig/scripted-broker.ts";
 
 const commandTopic = "qkdn/v1/node-a/cmd/start";
 
@@ -91,6 +91,29 @@ test("what no client understands ends the connection, and the reason says what",
   ] as const) {
     const { broker, session, node } = await connected(4);
     broker.raw(Buffer.from(sent));
+    const error = (await session.ended) as Fault;
+    t.regex(String(error.facts.why), why);
+    node.stop();
+    await broker.close();
+  }
+});
+
+test("why the library ends a session is told also while a message is unacknowledged", async (t) => {
+  const second = accepted();
+  const alias = { topic: "", properties: { topicAlias: 3 } };
+  for (const [sent, why] of [
+    [generate(second, { protocolVersion: 5 }), /^failed: Protocol error: duplicate CONNACK/],
+    [publish(5, alias), /^failed: Received a PUBLISH Topic Alias/],
+  ] as const) {
+    const { broker, session, node } = await connected(5);
+    let unanswered = 0;
+    broker.onPacket = ({ cmd }) => {
+      if (cmd === "publish") unanswered++;
+      return cmd === "publish";
+    };
+    node.event({ type: "test", at: 0, facts: {} });
+    await eventually("messages without an answer", () => unanswered, { atLeast: 1 });
+    broker.raw(sent);
     const error = (await session.ended) as Fault;
     t.regex(String(error.facts.why), why);
     node.stop();
