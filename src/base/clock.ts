@@ -94,8 +94,12 @@ export function within<T>(
 
 /** Nothing of this software existed before. */
 const plausibleFrom = Date.parse("2026-01-01T00:00:00Z");
+/** No machine runs for so long without a newer version of it. */
+const plausibleUntil = Date.parse("2056-01-01T00:00:00Z");
 
-/** A clock that shows a time before this software was written cannot be right. */
-export function clockPlausible(wall: number): boolean {
-  return wall >= plausibleFrom;
+/** @returns why a clock that shows this, ms since 1970 UTC, cannot be right; undefined: it can be */
+export function clockProblem(wall: number): string | undefined {
+  if (wall < plausibleFrom) return "before this software existed";
+  if (wall >= plausibleUntil) return "30 years after this software was made";
+  return undefined;
 }

@@ -1,5 +1,5 @@
 /** Alarms about what any daemon proves itself by, and its clock: what they are, and what raises them. Pure. */
-import { clockPlausible } from "../../base/clock.ts";
+import { clockProblem } from "../../base/clock.ts";
 import type { ListsValidity, Validity } from "../../host/tls/validity.ts";
 import type { AlarmKind } from "./alarm-kind.ts";
 import type { AlarmBook } from "./book.ts";
@@ -162,8 +162,8 @@ export class MachineRules {
     const offset = moment.wall - moment.now;
     const moved = offset - (this.#offset ?? offset);
     this.#offset = offset;
-    if (!clockPlausible(moment.wall)) {
-      const detail = "before this software existed";
+    const detail = clockProblem(moment.wall);
+    if (detail !== undefined) {
       this.#book.occurred("clock_implausible", this.#object, moment, { detail });
     } else if (Math.abs(moved) > jump) {
       const value = Math.round(moved / 1_000);

@@ -5,7 +5,7 @@
  */
 
 import { type Allowance, Bucket } from "../../base/bucket.ts";
-import { type Clock, clockPlausible, within } from "../../base/clock.ts";
+import { type Clock, clockProblem, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { NodeEvent } from "../events/event.ts";
@@ -68,7 +68,7 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   submit(message: CommandMessage, reply: (result: object) => void): void {
     const { clock, authority } = this.#options;
     const wall = clock.wall();
-    const now = { wall, plausible: clockPlausible(wall) };
+    const now = { wall, plausible: clockProblem(wall) === undefined };
     const { command: topic, payload, retained } = message;
     const verdict = retained
       ? ({ refused: "retained" } as const)

@@ -15,7 +15,7 @@ import {
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Clock, clockPlausible } from "../../base/clock.ts";
+import { type Clock, clockProblem } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 
@@ -30,8 +30,8 @@ export async function checkClock(clock: Pick<Clock, "wall">, file: string): Prom
   const now = new Date(wall).toISOString().slice(0, 19);
   const advice =
     "timedatectl set-ntp true, and check the battery of the clock: certificates depend on it";
-  if (!clockPlausible(wall))
-    return fail(name, `${now} UTC is before this software existed`, advice);
+  const problem = clockProblem(wall);
+  if (problem !== undefined) return fail(name, `${now} UTC is ${problem}`, advice);
   const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (written > wall + day) return fail(name, `${now} UTC is before ${file} was written`, advice);
   const synchronised = await ntp();

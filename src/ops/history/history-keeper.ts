@@ -4,7 +4,7 @@
  * disk. A crash costs the last minutes of a plot; an error of the disk costs the file, and no key.
  */
 
-import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.ts";
+import { type Clock, clockProblem, every, type Timer } from "../../base/clock.ts";
 import { describe, errorCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type FileSystem, type OpenFile, readWhole, writeAll } from "../../host/disk/files.ts";
@@ -90,7 +90,7 @@ export class HistoryKeeper {
 
   /** A clock that cannot be right says nothing of when something was: later, then. */
   get #known(): boolean {
-    return clockPlausible(this.#options.clock.wall());
+    return clockProblem(this.#options.clock.wall()) === undefined;
   }
 
   async #restoreAll(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 
 import type { KeyObject, X509Certificate } from "node:crypto";
-import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.ts";
+import { type Clock, clockProblem, every, type Timer } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { backoff } from "../../base/retry.ts";
@@ -101,7 +101,7 @@ export class Renewal {
   async look(): Promise<void> {
     const { certificates, clock } = this.#parts;
     // By a clock that is wrong all of them would be due, or none.
-    if (!clockPlausible(clock.wall())) return;
+    if (clockProblem(clock.wall()) !== undefined) return;
     for (const one of certificates) {
       if (this.#stopped.signal.aborted) return;
       await this.#lookAt(one);

@@ -74,8 +74,14 @@ test("certificates of every door and link, revocation lists and the clock are wa
   t.like(alarms.record("clock_implausible.km"), { detail: "jumped", value: day / 1_000 });
 });
 
-test("a clock of before this software existed is told", (t) => {
-  const alarms = new KmAlarms({ plain: false });
-  alarms.machine.clock({ now: 0, wall: 0 });
-  t.is(alarms.record("clock_implausible.km")?.detail, "before this software existed");
+test("a clock of before this software existed, or long after, is told", (t) => {
+  for (const [wall, detail] of [
+    [0, "before this software existed"],
+    [Date.parse("2056-01-01") - 1, undefined],
+    [Date.parse("2100-01-01"), "30 years after this software was made"],
+  ] as const) {
+    const alarms = new KmAlarms({ plain: false });
+    alarms.machine.clock({ now: 0, wall });
+    t.is(alarms.record("clock_implausible.km")?.detail, detail);
+  }
 });
