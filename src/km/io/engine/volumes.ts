@@ -4,27 +4,19 @@
  */
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { both } from "./both.ts";
 import { cleanVolume, keyAt, zeros } from "./clean-volume.ts";
 import { keyOf, unopened } from "./extent-keys.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
 import { type LoadHow, namesIn } from "./names-in.ts";
 import { openOwn } from "./own-file.ts";
-import {
-  aboutExtent,
-  headerLength,
-  type NewBytes,
-  type Place,
-  placeName,
-  sealedLength,
-  stretch,
-  tagLength,
-} from "./place.ts";
-import { withRead } from "./read-at.ts";
+import { type NewBytes, type Place, placeName, sealedLength, stretch } from "./place.ts";
+import { readStretches, stretchesOf } from "./read-stretches.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { sealExtent } from "./sealed-extent.ts";
-import { open, wrappedLength } from "./sealing.ts";
+import { wrappedLength } from "./sealing.ts";
 import { Stretches } from "./stretches.ts";
 import type { Unreadable } from "./unreadable.ts";
 import { beginVolume, type For, type Volume, type Writing } from "./volume.ts";
@@ -34,6 +26,8 @@ const fewStretches = 2;
 const volumeBytes = 16_777_216;
 /** Volumes of which less than this part lives are copied together. */
 const sparse = 0.25;
+/** So many are looked at side by side at a start: a read alone costs the processor four times as much. */
+const volumesAtOnce = 8;
 
 export class Volumes {
   readonly #files: FileSystem;
@@ -90,13 +84,17 @@ export class Volumes {
       else missing.push(row);
     }
     if (how === "as it is") return missing;
-    for (const volume of this.#volumes.values()) {
-      for (const place of await unopened(volume.file, volume.places, this.#keyring, unreadable)) {
-        this.remove(place.link, place.number);
-        missing.push(place);
+    const volumes = this.#volumes.values();
+    const lane = async () => {
+      for (const volume of volumes) {
+        for (const place of await unopened(volume.file, volume.places, this.#keyring, unreadable)) {
+          this.remove(place.link, place.number);
+          missing.push(place);
+        }
+        await cleanVolume(volume);
       }
-      await cleanVolume(volume);
-    }
+    };
+    await both(...Array.from({ length: volumesAtOnce }, lane));
     return missing;
   }
 
@@ -308,7 +306,7 @@ export class Volumes {
   /**
    * The bytes `[start, end)` of an extent, in memory of their own.
    * @param how "once": what was opened for it is not kept for a moment
-   * @returns undefined if it is damaged
+   * @returns undefined if it is damaged @throws a system error
    */
   async read(
     place: Place,
@@ -332,40 +330,16 @@ export class Volumes {
   ): Promise<boolean> {
     const volume = this.#volumes.get(place.volume);
     if (volume === undefined) return false;
-    const key = place.key ?? (await keyOf(volume.file, place, this.#keyring));
-    if (key === undefined) return false;
-    const about = aboutExtent(place.link, place.number, place.length);
-    const first = Math.floor(start / stretch);
-    const last = Math.ceil(end / stretch);
-    const from = place.offset + headerLength + first * (stretch + tagLength);
-    const length = Math.min(last * stretch, place.length) - first * stretch;
     const { changes } = this.#stretches;
     const name = placeName(place.link, place.number);
-    const keep = how === "again" && last - first <= fewStretches;
-    const plain = keyMemory(stretch);
-    const openAll = (sealed: Buffer): boolean => {
-      let at = 0;
-      for (let i = first; i < last; i++) {
-        const size = Math.min(stretch, place.length - i * stretch);
-        const tag = sealed.subarray(at + size, at + size + tagLength);
-        const begin = Math.max(start, i * stretch);
-        const stop = Math.min(end, i * stretch + size);
-        const isWhole = stop - begin === size;
-        const whole = (isWhole ? target.subarray(begin - start) : plain).subarray(0, size);
-        const body = sealed.subarray(at, at + size);
-        if (tag.length < tagLength || !open(key, i, body, tag, about, whole)) return false;
-        if (!isWhole) whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
-        // What was forgotten while the disk was read is not to come back.
-        if (keep && this.#stretches.changes === changes) this.#stretches.put(name, i, whole);
-        at += size + tagLength;
-      }
-      return true;
+    const isKept = how === "again" && stretchesOf(start, end) <= fewStretches;
+    const opened = (number: number, plain: Buffer) => {
+      // What was forgotten while the disk was read is not to come back.
+      if (isKept && this.#stretches.changes === changes) this.#stretches.put(name, number, plain);
     };
-    try {
-      return await withRead(volume.file, from, length + (last - first) * tagLength, openAll);
-    } finally {
-      wipeMemory(plain);
-    }
+    const key = place.key ?? (await keyOf(volume.file, place, this.#keyring));
+    if (key === undefined) return false;
+    return await readStretches(volume.file, { key, place, start, end, target }, opened);
   }
 
   async #open(why: For): Promise<Volume> {
