@@ -180,7 +180,14 @@ export class EngineStory {
 
   async #readExtent(store: Opened["store"], number: number, extent: Extent): Promise<void> {
     const whole = [{ extent: number, start: 0, end: extent.bytes.length }];
-    const found = await new Promise<Buffer | undefined>((done) => store.read("ab", whole, done));
+    const disk = this.#ledger?.disk;
+    let found: Buffer | undefined;
+    let troubles: number | undefined;
+    // What the disk does not give is damaged to who asks, and is there when the disk gives it again.
+    do {
+      troubles = disk?.troubles;
+      found = await new Promise<Buffer | undefined>((done) => store.read("ab", whole, done));
+    } while (found === undefined && disk?.troubles !== troubles);
     const { bytes, forgotten } = extent;
     if (!found?.subarray(forgotten).equals(bytes.subarray(forgotten))) {
       this.broken.push(`extent ${number} has other bytes`);

@@ -3,9 +3,13 @@ import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { bytesOf, joinRanges } from "../../store/ranges.ts";
 import type { Place } from "./place.ts";
+import { unlessUnreadable } from "./unreadable.ts";
 import type { Volumes } from "./volumes.ts";
 
-/** @returns memory that the caller wipes; undefined if one of them is not there, or is damaged */
+/**
+ * What the disk does not give of an extent is lost as what does not open is: the others may be whole.
+ * @returns memory that the caller wipes; undefined if one of them is not there, or is damaged
+ */
 export async function readRanges(
   volumes: Volumes,
   link: string,
@@ -20,7 +24,8 @@ export async function readRanges(
   for (const { extent, start, end } of joined) {
     const place = placeOf(volumes, link, { extent, start, end });
     const target = whole.subarray(at, at + end - start);
-    if (place === undefined || !(await volumes.readInto(target, place, start, end))) {
+    const read = async () => place && (await volumes.readInto(target, place, start, end));
+    if ((await unlessUnreadable("damaged", read)) !== true) {
       wipeMemory(whole);
       return undefined;
     }

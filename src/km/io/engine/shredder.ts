@@ -12,6 +12,7 @@ import type { Group } from "./group.ts";
 import type { EngineParts } from "./parts.ts";
 import { type NewBytes, type Place, placeName } from "./place.ts";
 import { isFull } from "./reserve.ts";
+import { type Unreadable, unlessUnreadable } from "./unreadable.ts";
 import type { WaitingGroups } from "./waiting-groups.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
@@ -140,7 +141,8 @@ export class Shredder {
     const { volumes, intake } = this.#parts;
     const places = await volumes.older(olderAtOnce);
     if (places.length > 0) {
-      for (const place of await this.#resealSome(places, (write) => write())) {
+      // To be given up is for ever: one that the disk does not give now is not.
+      for (const place of await this.#resealSome(places, "refused", (write) => write())) {
         await volumes.giveUp(place);
       }
     } else {
@@ -174,11 +176,14 @@ export class Shredder {
     for (const name of this.#dirty) this.#due.add(name);
     this.#dirty.clear();
     for (let places = this.#takeDue(most); places.length > 0; places = this.#takeDue(most)) {
-      await this.#resealSome(places);
+      const left = await this.#resealSome(places, "damaged");
+      // The disk may give them later.
+      for (const { link, number } of left) this.#dirty.add(placeName(link, number));
       yield;
     }
-    for (const places of cut(volumes.toMove(), most)) {
-      await this.#resealSome(places.filter((it) => volumes.place(it.link, it.number) === it));
+    for (const part of cut(volumes.toMove(), most)) {
+      const places = part.filter((it) => volumes.place(it.link, it.number) === it);
+      await this.#resealSome(places, "damaged");
       yield;
     }
     do {
@@ -249,16 +254,21 @@ export class Shredder {
     return this.#parts.volumes.place(name.slice(space + 1), Number(name.slice(0, space)));
   }
 
-  /** @param makeRoom what becomes of a full disk. @returns those that do not open */
+  /**
+   * @param unreadable what becomes of those that the disk does not give @param makeRoom and of a full disk
+   * @returns those that do not open
+   */
   async #resealSome(
     places: readonly Place[],
+    unreadable: Unreadable,
     makeRoom: MakeRoom = (write) => this.#parts.reserve.use(write),
   ): Promise<Place[]> {
     const { volumes, ledger, reserve } = this.#parts;
     const extents: NewBytes[] = [];
     const damaged: Place[] = [];
     for (const place of places) {
-      const bytes = await volumes.read(place, 0, place.length, "once");
+      const read = () => volumes.read(place, 0, place.length, "once");
+      const bytes = await unlessUnreadable(unreadable, read);
       // Damaged: `store check` tells of it, and a read of it finds nothing.
       if (bytes === undefined) {
         damaged.push(place);

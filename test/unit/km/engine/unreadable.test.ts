@@ -48,7 +48,7 @@ async function closedStore(t: ExecutionContext): Promise<string> {
 }
 
 /** @param at bytes that the disk does not give back, of this file */
-function broken(path: string, at: number, code: string): FileSystem {
+function broken(path: string, at: number, code: string, isBroken = () => true): FileSystem {
   return {
     ...diskFiles,
     open: async (name, flags, mode) => {
@@ -56,7 +56,7 @@ function broken(path: string, at: number, code: string): FileSystem {
       if (name !== path) return file;
       const read: typeof file.read = async (target, offset, length, position) => {
         const hits = position <= at && at < position + length;
-        if (hits) throw Object.assign(new Error(code), { code, path });
+        if (hits && isBroken()) throw Object.assign(new Error(code), { code, path });
         return file.read(target, offset, length, position);
       };
       return {
@@ -140,4 +140,30 @@ test("a start that cannot read the header of an extent says so, and a repair dro
   const { before, after } = await repairStore({ folder, masterKey, limitBytes, files });
   t.like(before, { extents: 1, damaged_extents: 1 });
   t.like(after, { extents: 0, damaged_extents: 0, waiting_keys: 8 });
+});
+
+test("bytes of an extent that the disk does not give are those alone that a use does not find", async (t) => {
+  const folder = await closedStore(t);
+  const [volume = ""] = await readdir(join(folder, "volumes"));
+  let isBroken = true;
+  const path = join(folder, "volumes", volume);
+  const files = broken(path, 200, "EIO", () => isBroken);
+  const { store, loaded } = await open(folder, files);
+  const [handle = 0] = allIn(loaded.buffered).map((key) => key.handle);
+  const extents = [{ link: "ab", number: 2, length: bytesOfKey, handles: [handle] }];
+  await new Promise<void>((done) => store.commit({ extents }, done));
+  const read = (extent: number) => {
+    const ranges = [{ extent, start: 0, end: bytesOfKey }];
+    return new Promise<Buffer | undefined>((done) => store.read("ab", ranges, done));
+  };
+  t.is(await read(1), undefined);
+  t.is((await read(2))?.length, bytesOfKey);
+  // Nor does what is used of it, and to be made unreadable, end anything.
+  store.forget("ab", [{ extent: 1, start: 0, end: bytesOfKey }]);
+  await store.shred();
+  t.is((await read(2))?.length, bytesOfKey);
+  isBroken = false;
+  await store.shred();
+  t.true((await read(1))?.equals(Buffer.alloc(bytesOfKey)), "it is made unreadable later");
+  await store.close();
 });
