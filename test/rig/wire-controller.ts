@@ -17,12 +17,13 @@ export interface WireController {
   readonly network: Network;
   readonly port: number;
   identity(name: string): Promise<CkIdentity>;
-  /** A key manager, begun. @param told of what its reports tell */
+  /** A key manager, begun. @param told of what its reports tell @param own default: a certificate of its own */
   km(
     name: string,
     handlers: CkLinkOptions["handlers"],
     told?: readonly CkExtension[],
     binding?: CkBinding,
+    own?: CkIdentity,
   ): Promise<CkLink>;
   close(): Promise<void>;
 }
@@ -72,8 +73,8 @@ export async function wireController(
     network,
     port,
     identity,
-    async km(name, handlers, told = [], binding = "tcp") {
-      const tls = await identity(name);
+    async km(name, handlers, told = [], binding = "tcp", own) {
+      const tls = own ?? (await identity(name));
       const link = new CkLink({
         ...{ name: "controller", host, port, serverName, binding },
         tls: () => tls,

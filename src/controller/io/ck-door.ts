@@ -53,11 +53,14 @@ const places = {
   strangers: 256,
   strangersOfOne: 256,
   kept: 2_048,
-  keptOfOne: 4,
+  // Those that it may have, and as many that are being closed.
+  keptOfOne: 8,
   rate: { burst: 2_048, refillMs: 10 },
 } as const;
 const bounds = { message: limits.bytes + 64, waiting: 1_048_576, stalledMs: times.stalled };
 const handshakeMs = 10_000;
+/** Connections of one KM: over gRPC one for the stream, and others for single calls. */
+const mostOfOne = 4;
 /** Calls of one connection at once: the stream, and what third parties ask. */
 const mostCalls = 32;
 /** A client over gRPC of which nothing was heard for so long is asked, ms. */
@@ -66,8 +69,12 @@ const quietMs = 10_000;
 /** A connection before it is known whose it is, and after. */
 interface Open {
   readonly client: TlsClient;
+  /** undefined: not registered. */
+  readonly km: string | undefined;
   /** Ends it in a word or two. */
   readonly end: (why: string) => void;
+  /** What it carried last; undefined: calls alone, or nothing yet. */
+  session?: CkSession;
 }
 
 export class CkDoor {
@@ -147,10 +154,22 @@ export class CkDoor {
       this.#limit.warn(source, "not a key manager of this controller", facts);
     }
     // Who is none is refused at each call, and has a stranger's place.
-    else if (!keep()) return;
+    else {
+      this.#makeRoom(km);
+      if (!keep()) return;
+    }
     if (protocol === grpcAlpn) return this.#grpc(client, km);
     if (km === undefined) return void client.socket.destroy();
     this.#tcp(client, km);
+  }
+
+  /** The newest connection of a KM counts: an older one that does not carry its session goes first. */
+  #makeRoom(km: string): void {
+    const own = [...this.#open].filter((one) => one.km === km);
+    if (own.length < mostOfOne) return;
+    const session = this.#attached.of(km);
+    const oldest = own.find((one) => session === undefined || one.session !== session) ?? own[0];
+    oldest?.end("a newer connection of the KM took its place");
   }
 
   #tcp(client: TlsClient, km: string): void {
@@ -160,7 +179,7 @@ export class CkDoor {
       close: () => line.close(),
       now: () => clock.now(),
     });
-    const open: Open = { client, end: (why) => session.end(closed(why)) };
+    const open: Open = { client, km, end: (why) => session.end(closed(why)) };
     const onEnd = () => this.#open.delete(open);
     const session = this.#session(km, carrier, client.protocol === alpn, onEnd);
     const line = new SocketLine({
@@ -178,7 +197,7 @@ export class CkDoor {
   #grpc(client: TlsClient, km: string | undefined): void {
     const connection: GrpcConnection = new GrpcConnection({
       socket: client.socket,
-      method: (path) => this.#method(path, km, client.source),
+      method: (path) => this.#method(path, km, open),
       limits: bounds,
       mostCalls,
       messageMs: times.message,
@@ -186,13 +205,13 @@ export class CkDoor {
       clock: this.#clock,
       onEnd: () => this.#open.delete(open),
     });
-    const open: Open = { client, end: (why) => connection.cut(why) };
+    const open: Open = { client, km, end: (why) => connection.cut(why) };
     this.#open.add(open);
   }
 
-  #method(path: string, km: string | undefined, source: string): GrpcMethod | undefined {
+  #method(path: string, km: string | undefined, open: Open): GrpcMethod | undefined {
     const { handlers } = this.#options;
-    if (path === streamPath && km !== undefined) return this.#stream(km);
+    if (path === streamPath && km !== undefined) return this.#stream(km, open);
     const serve = served("controller", path, (message) => handlers.call(km ?? "", message));
     if (serve === undefined && path !== streamPath) return undefined;
     if (km === undefined || serve === undefined) {
@@ -201,12 +220,15 @@ export class CkDoor {
     return unaryMethod(serve, {
       theirs: "ck.message",
       onRefused: (fault) => {
-        this.#limit.warn(source, "call over Ck refused", { km, cause: describe(fault) });
+        this.#limit.warn(open.client.source, "call over Ck refused", {
+          km,
+          cause: describe(fault),
+        });
       },
     });
   }
 
-  #stream(km: string): GrpcMethod {
+  #stream(km: string, connection: Open): GrpcMethod {
     return {
       kind: "stream",
       open: (call) => {
@@ -220,6 +242,7 @@ export class CkDoor {
           since: () => call.since,
         });
         const session = this.#session(km, carrier, true, () => {});
+        connection.session = session;
         this.#attach(km, session);
         return {
           onMessage: (bytes) => carrier.push(bytes, session),
