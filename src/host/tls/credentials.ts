@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { Fault, type FaultCode } from "../../base/errors.ts";
+import { LastRead } from "../config/last-read.ts";
 import { readNamed } from "../config/named-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
@@ -84,40 +85,28 @@ function readIdentity(files: CredentialFiles, code: FaultCode): Pick<Credentials
  * the program's own is half written.
  */
 export class KeptCredentials {
-  readonly #files: CredentialFiles;
-  readonly #code: FaultCode;
-  #trust: Pick<Credentials, "ca" | "crl"> | undefined;
-  #identity: Pick<Credentials, "cert" | "key"> | undefined;
-  #trouble: Fault | undefined;
+  readonly #trust: LastRead<Pick<Credentials, "ca" | "crl">>;
+  readonly #identity: LastRead<Pick<Credentials, "cert" | "key">>;
 
   /** @param code of faults */
   constructor(files: CredentialFiles, code: FaultCode) {
-    this.#files = files;
-    this.#code = code;
+    this.#trust = new LastRead(() => readTrust(files, code));
+    this.#identity = new LastRead(() => readIdentity(files, code));
   }
 
   /** What is wrong with the files, as they were read last. */
   get trouble(): Fault | undefined {
-    return this.#trouble;
+    return this.#trust.trouble ?? this.#identity.trouble;
   }
 
   /** @throws Fault if there is nothing of before */
   read(): Credentials {
-    this.#trouble = undefined;
-    this.#trust = this.#orBefore(readTrust, this.#trust);
-    this.#identity = this.#orBefore(readIdentity, this.#identity);
-    return { ...this.#trust, ...this.#identity };
+    return { ...this.trust(), ...this.#identity.read() };
   }
 
-  #orBefore<T>(make: (files: CredentialFiles, code: FaultCode) => T, before: T | undefined): T {
-    try {
-      return make(this.#files, this.#code);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.#trouble ??= error;
-      if (before === undefined) throw error;
-      return before;
-    }
+  /** Whom it trusts, alone. @throws Fault if there is nothing of before */
+  trust(): Pick<Credentials, "ca" | "crl"> {
+    return this.#trust.read();
   }
 }
 

@@ -152,7 +152,7 @@ export class Monitoring {
 
   /**
    * Looks whether what the broker is shown and checked by was renewed; connects anew with it then.
-   * @returns why it can't be read, if that is so; the connection goes on then
+   * @returns why some of it can't be read, if that is so: what could be read last counts then
    */
   renewed(): Fault | undefined {
     const [problem] = [this.#broker?.renewed(), this.#sparkplugBroker?.renewed()].filter(

@@ -269,7 +269,7 @@ export class Management<State extends ManagedState, Alarms extends ProgramAlarms
     this.#manager?.event(event);
   }
 
-  /** Certificates may be others. @returns why what the broker is shown can't be read, if that is so; the connection goes on then */
+  /** Certificates may be others. @returns why some of what the broker is shown can't be read, if that is so: what could be read last counts then */
   renewed(): Fault | undefined {
     this.#survey.lookAtFiles();
     return this.#broker?.renewed();

@@ -1,6 +1,7 @@
 /** What the node shows to its broker: read anew for each connection, so that it may be renewed. */
 import { hash } from "node:crypto";
 import { Fault } from "../../base/errors.ts";
+import { LastRead } from "../../host/config/last-read.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { CrlError } from "../../host/tls/crl.ts";
@@ -34,24 +35,61 @@ function read(file: string | undefined): Buffer | undefined {
  * @throws Fault `mqtt.connect` that names the file and says what is wrong with it
  */
 export function readBrokerCredentials(files: BrokerFiles): BrokerCredentials {
-  const [ca, cert, key] = [read(files.ca), read(files.cert), read(files.key)];
+  return { ...readTrust(files), ...readIdentity(files), ...asked(files) };
+}
+
+/**
+ * Those of a program that runs, read anew each time: of whom it trusts and of who it is, what could be used last. So a
+ * broker that was taken back is left, and not connected to again, also while the program's own key cannot be read.
+ */
+export class KeptBrokerCredentials {
+  readonly #files: BrokerFiles;
+  readonly #trust: LastRead<ReturnType<typeof readTrust>>;
+  readonly #identity: LastRead<ReturnType<typeof readIdentity>>;
+
+  constructor(files: BrokerFiles) {
+    this.#files = files;
+    this.#trust = new LastRead(() => readTrust(files));
+    this.#identity = new LastRead(() => readIdentity(files));
+  }
+
+  /** What is wrong with the files, as they were read last. */
+  get trouble(): Fault | undefined {
+    return this.#trust.trouble ?? this.#identity.trouble;
+  }
+
+  /** @throws Fault `mqtt.connect` if there is nothing of before */
+  read(): BrokerCredentials {
+    return { ...this.#trust.read(), ...this.#identity.read(), ...asked(this.#files) };
+  }
+}
+
+function asked({ crl_fresh, require_pq }: BrokerFiles) {
+  return { crlFresh: crl_fresh, requirePq: require_pq };
+}
+
+/** Whom it trusts. @throws Fault `mqtt.connect` */
+function readTrust(files: BrokerFiles): Pick<BrokerCredentials, "ca" | "crl"> {
+  const ca = read(files.ca);
   if (ca !== undefined) checkCas(files.ca as string, ca);
-  if (cert !== undefined && key !== undefined) checkIdentity(files, cert, key);
-  const crl = read(files.crl)?.toString();
+  const texts = { ca: ca?.toString(), crl: read(files.crl)?.toString() };
   try {
-    if (crl !== undefined) trustOf({ ca: ca?.toString(), crl });
+    if (texts.crl !== undefined) trustOf(texts);
   } catch (error) {
     if (!(error instanceof CrlError)) throw error;
     throw new Fault("mqtt.connect", `revocation list ${error.message}`, { file: files.crl ?? "" });
   }
+  return texts;
+}
+
+/** Who it is. @throws Fault `mqtt.connect` */
+function readIdentity(files: BrokerFiles): Pick<BrokerCredentials, "cert" | "key" | "password"> {
+  const [cert, key] = [read(files.cert), read(files.key)];
+  if (cert !== undefined && key !== undefined) checkIdentity(files, cert, key);
   const password = read(files.password_file)?.toString();
-  const asked = { crlFresh: files.crl_fresh, requirePq: files.require_pq };
   return {
-    ca: ca?.toString(),
     cert: cert?.toString(),
     key: key?.toString(),
-    crl,
-    ...asked,
     password: password && firstLine(password),
   };
 }

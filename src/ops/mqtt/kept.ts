@@ -1,6 +1,6 @@
 /** A connection to the broker that is made anew whenever it ends, and when what it shows was renewed. */
 import { type Clock, every, type Timer } from "../../base/clock.ts";
-import type { Fault } from "../../base/errors.ts";
+import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import {
   type Reconnecting,
@@ -12,7 +12,7 @@ import {
   type BrokerCredentials,
   type BrokerFiles,
   digestOf,
-  readBrokerCredentials,
+  KeptBrokerCredentials,
 } from "./credentials.ts";
 import { brokerWaits } from "./waits.ts";
 
@@ -52,6 +52,7 @@ const settledAfterMs = 5_000;
 
 export class KeptBroker {
   readonly #options: KeptOptions;
+  readonly #credentials: KeptBrokerCredentials;
   /** Of what the broker was shown last. */
   #shown: string | undefined;
   #connection: Connection | undefined;
@@ -60,11 +61,17 @@ export class KeptBroker {
 
   constructor(options: KeptOptions) {
     this.#options = options;
+    this.#credentials = new KeptBrokerCredentials(options.files);
   }
 
-  /** Read anew, for each session. @throws Fault `mqtt.connect` */
+  /** Read anew, for each session. @throws Fault `mqtt.connect` if there is nothing of before */
   credentials(): BrokerCredentials {
-    const credentials = readBrokerCredentials(this.#options.files);
+    const credentials = this.#credentials.read();
+    const { trouble } = this.#credentials;
+    if (trouble !== undefined) {
+      const facts = { for: this.#options.purpose, why: describe(trouble) };
+      this.#options.log.warn("what could be read last is shown to the broker", facts);
+    }
     this.#shown = digestOf(credentials);
     return credentials;
   }
@@ -94,19 +101,17 @@ export class KeptBroker {
 
   /**
    * Looks whether what the broker is shown and checked by was renewed; connects anew with it then.
-   * @returns why it can't be read, if that is so; the connection goes on then
+   * @returns why some of it can't be read, if that is so: what could be read last counts then
    */
   renewed(): Fault | undefined {
-    const { files, log, purpose } = this.#options;
+    const { log, purpose } = this.#options;
     if (this.#shown === undefined) return undefined;
-    try {
-      if (digestOf(readBrokerCredentials(files)) === this.#shown) return undefined;
-    } catch (error) {
-      return error as Fault;
+    // It was read before.
+    if (digestOf(this.#credentials.read()) !== this.#shown) {
+      log.info("certificates changed", { for: purpose });
+      this.#connection?.reconnect();
     }
-    log.info("certificates changed", { for: purpose });
-    this.#connection?.reconnect();
-    return undefined;
+    return this.#credentials.trouble;
   }
 
   /** Says goodbye, if it is connected. Never rejects. */

@@ -20,7 +20,7 @@ interface Bench {
   readonly monitoring: Monitoring;
   /** Connections that the broker has: one of MQTT, one of Sparkplug B. */
   readonly connections: ReadonlySet<TLSSocket>;
-  write(file: "ca" | "crl", text: string): void;
+  write(file: "ca" | "crl" | "key", text: string): void;
 }
 
 /** A node's part towards its manager, and a broker with this certificate. */
@@ -46,8 +46,11 @@ async function bench(
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
   write("ca", ca.cert);
   write("crl", crl);
+  const own = await ca.issue({ commonName: "node", usage: "client" });
+  write("cert", own.cert);
+  write("key", own.key);
   const text = `[node]\nid = "node"\nstate_dir = "${folder}/state"
-[manager]\nurl = "mqtts://127.0.0.1:${port}"\nprotocol = 4\nca = "ca"\ncrl = "crl"\n${more}
+[manager]\nurl = "mqtts://127.0.0.1:${port}"\nprotocol = 4\nca = "ca"\ncrl = "crl"\ncert = "cert"\nkey = "key"\n${more}
 [manager.sparkplug]\ngroup = "g"
 [km.main]\nhost = "127.0.0.1"\nport = 1\ntransport = "plain"
 [[module]]\nname = "alice"\nkm = "main"\n[module.driver]\nkind = "qmlp"\npath = "/dev/none"\n`;
@@ -93,6 +96,25 @@ for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
     await eventually("why it is gone", () => why.test(monitoring.broker?.reason ?? ""));
   });
 }
+
+test("a broker that is revoked while the node's own key cannot be read is left, and told why", async (t) => {
+  const ca = await createAuthority("CA");
+  const identity = await ca.issue(asBroker);
+  const { monitoring, connections, write } = await bench(t, ca, identity, await ca.revoke([]));
+  const isUp = (want: boolean) => () =>
+    monitoring.broker?.up === want && connections.size === (want ? 2 : 0);
+  await eventually("both connections are up", isUp(true));
+  write("key", "-----BEGIN PRIVATE KEY-----\n");
+  t.regex(monitoring.renewed()?.message ?? "", /private key/);
+  t.is(connections.size, 2);
+  write("crl", await ca.revoke([identity.cert]));
+  t.regex(monitoring.renewed()?.message ?? "", /private key/);
+  await eventually("both connections are gone", isUp(false));
+  await eventually("why", () => monitoring.broker?.reason, { matches: /CERT_REVOKED/ });
+  // The key of before is shown: the broker is back once its certificate is good.
+  write("crl", await ca.revoke([]));
+  await eventually("both connections are up again", isUp(true));
+});
 
 test("a broker whose certificate has a CN and no subject alternative name is refused", async (t) => {
   const ca = await createAuthority("CA");
