@@ -8,10 +8,10 @@ import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { diskFiles, type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
+import { filesOf, KeptCredentials } from "../../host/tls/credentials.ts";
 import { CrlError, isSignedBy, parseCrls, type RevocationList } from "../../host/tls/crl.ts";
 import { DerError } from "../../host/tls/der.ts";
 import { pem } from "../../host/tls/der-write.ts";
-import { readTexts } from "../../host/tls/texts.ts";
 import { certificatesOf } from "../../host/tls/trust.ts";
 import { longestList, type ToldList } from "../../wire/ck/revocations.ts";
 import type { CertificateTables, KmTable } from "../config/tables.ts";
@@ -20,7 +20,7 @@ export interface RevocationParts {
   readonly files: FileSystem;
   /** State folder of this KM. */
   readonly folder: string;
-  /** PEM: CAs of its doors, as they are now. @throws Fault */
+  /** PEM: CAs of its doors, as they are now or could be read last. */
   readonly cas: () => readonly string[];
   readonly clock: Clock;
   readonly log: Log;
@@ -149,13 +149,19 @@ export class Revocations {
   }
 }
 
-/** Those that are kept in the state folder. @throws Fault `state.owner`, a system error */
+/** Those that are kept in the state folder. @throws Fault `state.owner`, `config.file`, a system error */
 export function openRevocations(
   { km, kx, etsi014 }: Pick<CertificateTables, "kx" | "etsi014"> & { readonly km: KmTable },
   clock: Clock,
   log: Log,
 ): Promise<Revocations> {
-  const cas = () => [kx, etsi014].map((table) => readTexts({ ca: table?.ca }).ca);
+  const kept = [kx, etsi014].flatMap((table) => {
+    const files = table && filesOf(table);
+    return files === undefined ? [] : [new KeptCredentials(files, "config.file")];
+  });
+  const cas = () => kept.map((one) => one.trust().ca);
+  // A list may be told at a moment when they cannot be read.
+  cas();
   return Revocations.open({ files: diskFiles, folder: km.state_dir, cas, clock, log });
 }
 

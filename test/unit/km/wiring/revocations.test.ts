@@ -9,7 +9,7 @@ import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { parseCrls } from "../../../../src/host/tls/crl.ts";
 import { issueList } from "../../../../src/host/tls/issue.ts";
 import { trustOf } from "../../../../src/host/tls/trust.ts";
-import { Revocations } from "../../../../src/km/wiring/revocations.ts";
+import { openRevocations, Revocations } from "../../../../src/km/wiring/revocations.ts";
 import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
 
 const at = Date.UTC(2026, 5, 3);
@@ -75,6 +75,25 @@ test("a list of a CA that is trusted counts if it is newer, and is there after a
   await one.settled();
   await writeFile(`${folder}/revoked.crl`, "damaged");
   t.is((await Revocations.open(parts)).text, undefined);
+});
+
+test("a list that is told while the files of the CAs cannot be read counts all the same", async (t) => {
+  const folder = await folderOf(t);
+  const ca = await createAuthority("CA");
+  const list = await lists(ca);
+  const path = `${folder}/ca.crt`;
+  await writeFile(path, ca.cert);
+  const files = { ca: path, cert: `${folder}/none`, key: `${folder}/none` };
+  const config = { km: { state_dir: folder }, kx: files, etsi014: files } as never;
+  const one = await openRevocations(config, systemClock, silentLog);
+  const serials = () => parseCrls(one.text ?? "").flatMap(({ revoked }) => [...revoked]);
+  await rm(path);
+  one.told(list(1, at, "1"), "ctl");
+  t.deepEqual(serials(), ["1"]);
+  await writeFile(path, ca.cert.slice(0, 300));
+  one.told(list(2, at, "1", "2"), "ctl");
+  t.deepEqual(serials(), ["1", "2"]);
+  await one.settled();
 });
 
 test("a list that was told takes back what it names, and demands no list of other CAs", async (t) => {
