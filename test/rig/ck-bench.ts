@@ -12,7 +12,7 @@ import { CkLink, type CkLinkOptions } from "../../src/km/io/ck-link.ts";
 import { AttachedKms } from "../../src/wire/ck/attached.ts";
 import { CkGrpcLine } from "../../src/wire/ck/grpc-line.ts";
 import { markExtensions } from "../../src/wire/ck/marks.ts";
-import type { CkMessage } from "../../src/wire/ck/messages.ts";
+import type { CkMessage, CkMessageOf } from "../../src/wire/ck/messages.ts";
 import { alpn, grpcAlpn, limits, success } from "../../src/wire/ck/names.ts";
 import { served, streamPath } from "../../src/wire/ck/rpc.ts";
 import { type CkAsked, CkSession } from "../../src/wire/ck/session.ts";
@@ -53,6 +53,8 @@ export class TestController {
   readonly unary: CkMessage[] = [];
   /** What is answered to these; undefined: an RPC that is not there. */
   answer: (message: CkMessage) => Promise<CkMessage> | CkMessage | undefined = () => undefined;
+  /** What a KM is answered at once that asks for a next hop; missing: a test answers it. */
+  nextHops?: (km: string, asked: CkMessageOf<"nextHopRequest">) => readonly string[];
   /** It answers no Report. */
   isSilent = false;
   /** What is answered to a Report. */
@@ -169,8 +171,13 @@ export class TestController {
       ours,
       handlers: {
         onCommand: (asked) => {
-          if (asked.message.type !== "report") return void this.asked.push(asked);
-          this.reports.push(asked.message);
+          const { message } = asked;
+          if (message.type === "nextHopRequest" && this.nextHops !== undefined) {
+            const nextKmas = this.nextHops(km, message);
+            return void asked.reply({ type: "nextHopResponse", nextKmas }).catch(() => {});
+          }
+          if (message.type !== "report") return void this.asked.push(asked);
+          this.reports.push(message);
           const { response } = this;
           if (this.isSilent) return;
           const extension = markExtensions(this.standby ? { standby: true } : {});
