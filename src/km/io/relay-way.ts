@@ -100,7 +100,8 @@ export class RelayWay implements RelayLink {
     if (this.ready && this.#stale.size > 0) {
       const stale = this.#stale;
       this.#stale = new Set();
-      this.#link.core.peer.abandon(({ id }) => stale.has(id));
+      const { peer, books } = this.#link.core;
+      peer.abandon([...stale].flatMap((id) => books.uses.get(id) ?? []));
     }
     const { owner, books } = this.#link.core;
     // Nor what may not be lent.
@@ -140,8 +141,8 @@ export class RelayWay implements RelayLink {
   }
 
   release(relay: Buffer): void {
-    const use = useOfRelay(relay);
-    this.#link.core.peer.abandon(({ request }) => request === use);
+    const { peer, books } = this.#link.core;
+    peer.abandon(books.boundFor(useOfRelay(relay)));
   }
 
   send(message: RelayMessage): void {

@@ -5,6 +5,7 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Fate } from "../../wire/kx/messages.ts";
+import { ByRequest } from "./by-request.ts";
 import { nowOf } from "./key-run.ts";
 import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
@@ -30,6 +31,7 @@ export class LinkBooks {
   readonly #rows = new Map<string, Use[]>();
   readonly #dirtyRows = new Set<string>();
   readonly #underWay = new UnderWay();
+  readonly #byRequest = new ByRequest();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
@@ -78,6 +80,11 @@ export class LinkBooks {
     return this.#finals.values();
   }
 
+  /** Keys of the other KM that are bound for this. */
+  boundFor(request: string): readonly Use[] {
+    return this.#byRequest.of(request);
+  }
+
   /** Adds a matched batch. It is stock once it is durable. */
   addExtent(number: number, length: number, at: number, digest: Buffer, facts: ExtentFacts): void {
     const regions = split(length, at);
@@ -113,6 +120,8 @@ export class LinkBooks {
     const at = beside?.indexOf(use) ?? -1;
     assert(use.offer !== noOffer && at >= 0, "an entry is in the row of its offer");
     beside?.splice(at, 1, ...parts);
+    this.#byRequest.delete(use);
+    for (const part of parts) this.#byRequest.add(part);
     for (const { ranges } of parts) this.stock.pin(ranges);
     this.stock.unpin(use.ranges);
   }
@@ -135,6 +144,7 @@ export class LinkBooks {
     const beside = this.#rows.get(key);
     if (beside === undefined) this.#rows.set(key, [...entries]);
     else beside.push(...entries);
+    for (const entry of entries) this.#byRequest.add(entry);
   }
 
   /** A step in the life of the keys of an entry. @throws Fault `km.invariant` */
@@ -205,6 +215,7 @@ export class LinkBooks {
     this.#underWay.count(use, -1);
     use.request = request;
     use.assigned = true;
+    this.#byRequest.add(use);
     this.#underWay.count(use, 1);
     this.#changed([use]);
   }
@@ -215,6 +226,7 @@ export class LinkBooks {
     if (!this.#uses.delete(use.id)) return;
     this.#underWay.count(use, -1);
     this.#finals.delete(use.number);
+    this.#byRequest.delete(use);
     const key = rowOf(use);
     const beside = this.#rows.get(key);
     const at = beside?.indexOf(use) ?? -1;

@@ -324,12 +324,11 @@ export class Peer {
     this.fates.tellWhenDurable(use);
   }
 
-  /** Ends bound keys that are known not to be fetched any more, before their time. @param which of them */
-  abandon(which: (use: Use) => boolean): void {
+  /** Ends bound keys that are known not to be fetched any more, before their time. */
+  abandon(uses: readonly Use[]): void {
     const { books, ready } = this.#context;
     if (!ready) return;
-    const uses = [...books.uses.values()].filter(which).flatMap((use) => books.part(use));
-    for (const use of uses) this.#expire(use);
+    for (const use of uses.flatMap((one) => books.part(one))) this.#expire(use);
   }
 
   /** Unless a take of it is open. */
