@@ -137,7 +137,14 @@ export class RelayPair {
     const came = this.#came;
     this.#came = 0;
     this.#due = this.#pool.due(now(), wall(), stock(), came, this.#coming);
+    if (this.#isFilled) this.failingSince = undefined;
     this.#fill();
+  }
+
+  /** There is as much as the pool is to have, whichever end brought it: nothing that failed before is wanted still. */
+  get #isFilled(): boolean {
+    const isWanted = this.#due > 0 || this.#ordered > 0 || this.#underWay > 0;
+    return this.low !== undefined && !isWanted;
   }
 
   /** Begins what is ordered or due, as far as the window goes. */

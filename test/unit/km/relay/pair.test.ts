@@ -27,13 +27,14 @@ function pairOf(
   const begun: ((end: RelayEnd) => void)[] = [];
   const lengths: number[] = [];
   const wants: string[] = [];
+  const there = { bytes: 0 };
   let now = 0;
   const far = { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"];
   const pair = new RelayPair({
     me: "km-a",
     far,
     policy: { ...policy, ...more },
-    stock: () => 0,
+    stock: () => there.bytes,
     begin: ({ length }, done) => {
       begun.push(done);
       lengths.push(length);
@@ -48,7 +49,7 @@ function pairOf(
     now += ms;
     pair.tick();
   };
-  return { pair, begun, lengths, wants, tick };
+  return { pair, begun, lengths, wants, there, tick };
 }
 
 test("no more relays of a pool are begun than there are pads for", (t) => {
@@ -339,5 +340,38 @@ test("a relay that failed is what is told, also when it has burnt all pads", (t)
   pads["km-b"] = 0;
   for (let i = 0; i < 100; i++) tick();
   t.like(pair.lastFailure, { failure: "policy", at: "km-b" });
+  t.is(pair.failingSince, 100);
+});
+
+test("what failed is not wanted still when the other end has filled the pool, and what fails then is told for itself", (t) => {
+  const pads = { "km-b": 20_000 };
+  const { pair, begun, there, tick } = pairOf(pads, { routes: [["km-b"]] });
+  tick();
+  const late = { failure: "late", at: "km-b" } as const;
+  const last = begun.pop();
+  for (const done of begun.splice(0)) done(undefined);
+  // All but one of them came: that is enough.
+  there.bytes = 9_000;
+  last?.(late);
+  t.is(pair.failingSince, 100);
+  tick();
+  t.is(begun.length, 0);
+  t.is(pair.failingSince, undefined);
+  pads["km-b"] = 0;
+  there.bytes = 1_000;
+  for (let i = 0; i < 3; i++) tick(60_000);
+  t.like(pair.lastFailure, { failure: "stock", at: "km-a" });
+  t.is(pair.failingSince, 60_200);
+});
+
+test("a pool whose relays are under way again has failed since the first of them", (t) => {
+  const { pair, begun, tick } = pairOf({ "km-b": 20_000 }, { routes: [["km-b"]] });
+  tick();
+  const late = { failure: "late", at: "km-b" } as const;
+  for (const done of begun.splice(0)) done(late);
+  for (let i = 0; i < 100 && begun.length === 0; i++) tick(1_000);
+  // All that is wanted is on its way.
+  for (let i = 0; i < 50; i++) tick();
+  t.true(begun.length > 0);
   t.is(pair.failingSince, 100);
 });
