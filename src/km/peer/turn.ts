@@ -8,7 +8,6 @@ import type { LinkBooks } from "../store/books.ts";
 import type { Handle, Handles, KeyStore, NewExtent, Row } from "../store/port.ts";
 import type { LinkEvent } from "./events.ts";
 
-/** A transaction has at most so many callbacks behind it before it is handed to the store within a turn. */
 export class Turn {
   readonly #store: KeyStore;
   readonly #books: LinkBooks;
