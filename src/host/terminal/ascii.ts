@@ -1,4 +1,5 @@
 /** Texts for terminals without the letters of Unicode. Pure. */
+import { columnsOf, lettersOf } from "./columns.ts";
 
 /** Signs that the commands print, and what stands for them. */
 const signs: Readonly<Record<string, string>> = {
@@ -28,15 +29,17 @@ const signs: Readonly<Record<string, string>> = {
 /** Columns that a line may get longer by. */
 export const longerBy = 2;
 
-/** In the letters of ASCII: accents are left out, and `?` stands for what has no letter there. */
+/** In the letters of ASCII: accents are left out, and `?` stands for each column of what has no letter there. */
 export function toAscii(text: string): string {
-  return text.replace(/[\u0080-\u{10ffff}]/gu, (letter) => {
-    const sign = signs[letter];
-    if (sign !== undefined) return sign;
-    const plain = letter.normalize("NFKD").replace(/[\u0080-\u{10ffff}]/gu, "");
-    // An accent of its own, after its letter.
-    return plain === "" ? (/\p{M}/u.test(letter) ? "" : "?") : plain;
-  });
+  return text.replace(/[\u0080-\u{10ffff}]+/gu, (run) => lettersOf(run).map(plainOf).join(""));
+}
+
+/** @returns nothing for an accent of its own, after its letter */
+function plainOf(letter: string): string {
+  const plain = Array.from(letter, (one) => {
+    return signs[one] ?? one.normalize("NFKD").replace(/[\u0080-\u{10ffff}]/gu, "");
+  }).join("");
+  return plain === "" && letter !== "°" ? "?".repeat(columnsOf(letter)) : plain;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Tables and wrapped text that fit a terminal. Pure. */
+import { fitting } from "./columns.ts";
 import { visible } from "./terminal.ts";
 
 export interface Column {
@@ -13,8 +14,9 @@ function pad(text: string, width: number, right: boolean): string {
 
 /** Where a word that is too long is cut: names behind a dot or `_`, if that leaves half of the line. */
 function cutOf(word: string, width: number): number {
-  const cut = Math.max(word.lastIndexOf(".", width - 1), word.lastIndexOf("_", width - 1)) + 1;
-  return cut > width / 2 ? cut : width;
+  const end = fitting(word, width);
+  const cut = Math.max(word.lastIndexOf(".", end - 1), word.lastIndexOf("_", end - 1)) + 1;
+  return cut > end / 2 ? cut : end;
 }
 
 /** Words in lines of at most `width` columns; a word that is longer is cut into pieces. */
@@ -42,8 +44,8 @@ export function wrap(text: string, width: number): string[] {
 const indent = "    ";
 
 /**
- * A table of at most `width` columns, if the others than the last leave that much: the last is wrapped where it must be,
- * or put below them.
+ * A table of at most `width` columns: the last is wrapped where it must be, or put below the others. If these alone are
+ * too wide, each row is a list of its own, of titles and cells.
  * @param rows cells as they are to be seen, with their colours
  */
 export function table(
@@ -56,7 +58,11 @@ export function table(
     Math.max(visible(title), ...rows.map((row) => visible(row[i] ?? ""))),
   );
   const before = widths.slice(0, last).reduce((sum, each) => sum + each + 2, 0);
-  const room = Math.max(12, width - before);
+  const room = width - before;
+  const isTitled = columns.some(({ title }) => title !== "");
+  if (isTitled && rows.length > 0 && room < Math.min(12, widths[last] as number)) {
+    return rows.flatMap((row, i) => [...(i === 0 ? [] : [""]), ...listed(columns, row, width)]);
+  }
   const lines: string[] = [];
   const put = (cells: readonly string[]) => {
     const head = cells
@@ -67,7 +73,8 @@ export function table(
     // In a third of the width a path or a sentence is in pieces that are not read, nor copied.
     if (room < width / 3 && visible(tail) > room) {
       const front = head.join("  ").trimEnd();
-      if (front !== "") lines.push(front);
+      if (front !== "") lines.push(...wrap(front, width));
+      if (tail === "") return;
       lines.push(...wrap(tail, width - indent.length).map((text) => indent + text));
       return;
     }
@@ -80,9 +87,18 @@ export function table(
       lines.push(`${front}${text}`.trimEnd());
     });
   };
-  if (columns.some(({ title }) => title !== "")) put(columns.map(({ title }) => title));
+  if (isTitled) put(columns.map(({ title }) => title));
   for (const row of rows) put(row);
   return lines;
+}
+
+/** A row by itself: what its cells are beside each. */
+function listed(columns: readonly Column[], row: readonly string[], width: number): string[] {
+  const pairs = columns.map(({ title }, i) => [title, row[i] ?? ""] as const);
+  return facts(
+    pairs.filter(([, cell]) => cell !== ""),
+    width,
+  );
 }
 
 /** Names and values, one a line; values are wrapped beside their name. */

@@ -3,6 +3,7 @@
 import { errorCode } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { longerBy, toAscii, wantsAscii } from "./ascii.ts";
+import { columnsOf } from "./columns.ts";
 
 export interface Paint {
   readonly good: (text: string) => string;
@@ -95,10 +96,10 @@ export function tidy(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "·");
 }
 
-/** Columns that a text takes; every character here is one wide. */
+/** Columns that a text takes, with or without colours. */
 export function visible(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of this file
-  return [...text.replace(/\u001b\[\d+m/g, "")].length;
+  return columnsOf(text.replace(/\u001b\[\d+m/g, ""));
 }
 
 /** The colour that goes with a word of state. */

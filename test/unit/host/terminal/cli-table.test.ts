@@ -1,5 +1,6 @@
 import test from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
+import { toAscii } from "../../../../src/host/terminal/ascii.ts";
 import { facts, table, wrap } from "../../../../src/host/terminal/table.ts";
 import { openTerminal, tidy, visible } from "../../../../src/host/terminal/terminal.ts";
 import {
@@ -65,6 +66,52 @@ test("a table keeps to its width: the last column is wrapped", (t) => {
     ),
     ["  a  b", ""],
   );
+});
+
+test("a letter takes the columns that a terminal gives it, and is never cut in two", (t) => {
+  const family = "👨‍👩‍👧";
+  t.deepEqual(
+    ["km-é", "e\u0301", "東京", "한국", "🔑", "⚠️", "⚠", family, "🇩🇪", "→", "ｋｍ"].map(visible),
+    [4, 1, 4, 4, 2, 2, 1, 2, 2, 1, 4],
+  );
+  t.deepEqual(
+    table(
+      [{ title: "KM" }, { title: "STATE" }],
+      [
+        ["東京", "up"],
+        ["paris", "down"],
+      ],
+      80,
+    ),
+    ["KM     STATE", "東京   up", "paris  down"],
+  );
+  t.deepEqual(wrap("🔑".repeat(5), 5), ["🔑🔑", "🔑🔑", "🔑"]);
+  t.deepEqual(wrap(family.repeat(3), 4), [family.repeat(2), family]);
+  t.deepEqual(wrap("東.京都市", 5), ["東.", "京都", "市"]);
+  t.is(toAscii(`東京 ${family} Zürich e\u0301 → 20 °`), "???? ?? Zurich e -> 20 ");
+});
+
+test("no line of a table is wider than the terminal, however long its names are", (t) => {
+  const titles = ["LINK", "TO", "STATE", "STOCK"];
+  const columns = titles.map((title) => ({ title, right: title === "STOCK" }));
+  for (const width of [40, 80]) {
+    for (const name of ["x".repeat(128), "東".repeat(64), "🔑".repeat(64)]) {
+      const rows = [
+        [name, name, "ready", "1 Mbit"],
+        ["a", "b", "down", "0 bit"],
+      ];
+      const lines = table(columns, rows, width);
+      for (const line of lines) t.true(visible(line) <= width, line);
+      t.deepEqual(lines.slice(-5), ["", "LINK   a", "TO     b", "STATE  down", "STOCK  0 bit"]);
+      const untitled = [{ title: "" }, { title: "" }, { title: "" }];
+      const told = [
+        ["ok", name, "good"],
+        ["ok", "clock", "good"],
+        ["", name, ""],
+      ];
+      for (const line of table(untitled, told, width)) t.true(visible(line) <= width, line);
+    }
+  }
 });
 
 test("figures read as a person writes them", (t) => {
