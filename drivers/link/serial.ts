@@ -18,10 +18,13 @@ export interface SerialOptions {
 const openTimeout = 2_000;
 
 /**
- * Ports that this process is letting go of, by path: the driver may take longer than a link waits, and
- * holds the lock for that time.
+ * Ports that the driver is not done with, by path: it may take longer than is waited for, and holds one of the few
+ * threads that files need, too. So there is one attempt at a time, and a port that is let go of is waited for.
  */
-const closing = new Map<string, Promise<void>>();
+const busy = new Map<
+  string,
+  { readonly being: "opened" | "closed"; readonly done: Promise<void> }
+>();
 /**
  * When this process let go of a port, by path, ms. A read or write that was under way in that moment
  * keeps the lock a little longer: until then a port that is locked is tried again.
@@ -62,10 +65,8 @@ async function openSerial(
       if (port.isOpen) port.close(() => resolve());
       else resolve();
     });
-    closing.set(options.path, closed);
-    return closed.finally(() => {
+    return untilDone(options.path, "closed", closed).finally(() => {
       closedAt.set(options.path, clock.now());
-      if (closing.get(options.path) === closed) closing.delete(options.path);
     });
   };
   const link = new StreamLink(port, {
@@ -79,7 +80,8 @@ async function openSerial(
   try {
     await within(clock, openTimeout, opened, () => new Error("no answer from the driver"));
   } catch (error) {
-    opened.then(() => link.close()).catch(() => {});
+    const late = opened.then(() => link.close()).catch(() => {});
+    void untilDone(options.path, "opened", late);
     throw new Fault("link.open", `cannot open serial port: ${openFailure(error)}`, {
       source: options.path,
     });
@@ -102,15 +104,22 @@ async function openUnlocked(port: SerialPort, clock: Clock): Promise<void> {
   }
 }
 
+function untilDone(path: string, being: "opened" | "closed", done: Promise<void>): Promise<void> {
+  const one = { being, done };
+  busy.set(path, one);
+  return done.finally(() => {
+    if (busy.get(path) === one) busy.delete(path);
+  });
+}
+
 /** @throws Fault `link.open` */
 async function released(path: string, clock: Clock): Promise<void> {
-  await within(
-    clock,
-    openTimeout,
-    closing.get(path) ?? Promise.resolve(),
-    () =>
-      new Fault("link.open", "cannot open serial port: it is still being closed", { source: path }),
-  );
+  const before = busy.get(path);
+  if (before === undefined) return;
+  await within(clock, openTimeout, before.done, () => {
+    const why = `it is still being ${before.being}`;
+    return new Fault("link.open", `cannot open serial port: ${why}`, { source: path });
+  });
 }
 
 /** serialport puts the errno into its message only: `Error: No such file…, cannot open /dev/x`. */

@@ -1,0 +1,64 @@
+/** A serial port that hangs in the kernel while it is opened, in a process of its own: its threads are few. */
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { testWith } from "../../../needs.ts";
+
+/** A device of this name never opens. */
+const library = `#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#define HANGING(name) \\
+  int name(const char *path, int flags, ...) { \\
+    va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more); \\
+    while (strstr(path, "hung.tty") != NULL) pause(); \\
+    return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name))(path, flags, mode); \\
+  }
+HANGING(open)
+HANGING(open64)
+`;
+
+const program = `
+import { stat } from "node:fs/promises";
+import { serialLink } from ${JSON.stringify(join(import.meta.dirname, "../../../../drivers/link/serial.ts"))};
+import { ManualClock } from ${JSON.stringify(join(import.meta.dirname, "../../../clock.ts"))};
+const clock = new ManualClock();
+const link = serialLink({ path: process.argv[1], baud: 115200, rtscts: false }, clock);
+const said = [];
+for (let n = 0; n < 3; n++) {
+  const opened = link.open(() => {}, new AbortController().signal).catch((error) => said.push(error.message));
+  await clock.advance(2000);
+  await opened;
+}
+await stat(".");
+console.log(JSON.stringify(said));
+`;
+
+testWith(
+  "gcc",
+  "a serial port that hangs takes one thread, and files are still read",
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "qkd-hung-"));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const [source, preload] = [join(folder, "hang.c"), join(folder, "hang.so")];
+    writeFileSync(source, library);
+    execFileSync("gcc", ["-shared", "-fPIC", "-o", preload, source, "-ldl"]);
+    const args = ["--input-type=module-typescript", "-e", program, join(folder, "hung.tty")];
+    const child = spawn(process.execPath, args, {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, LD_PRELOAD: preload, UV_THREADPOOL_SIZE: "2" },
+    });
+    // Nothing else ends it: a process waits for its threads.
+    t.teardown(() => void child.kill("SIGKILL"));
+    const [first] = await child.stdout.take(1).toArray();
+    t.deepEqual(JSON.parse(String(first)), [
+      "cannot open serial port: no answer from the driver",
+      "cannot open serial port: it is still being opened",
+      "cannot open serial port: it is still being opened",
+    ]);
+  },
+);
