@@ -128,7 +128,7 @@ async function start(
   });
   house.defer(() => management.stop());
   const { alarms, tally } = management;
-  const known = damage.segments.length + damage.groups;
+  const known = damage.segments.length + damage.gone.length + damage.groups;
   const lost = Math.max(known, Math.sign(damage.keys)) + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();

@@ -33,7 +33,14 @@ const { store, loaded, damage } = await openEngine({
     throw fault;
   },
 });
-if (damage.segments.length + damage.groups + damage.keys + damage.extents.length > 0)
+if (
+  damage.segments.length +
+    damage.gone.length +
+    damage.groups +
+    damage.keys +
+    damage.extents.length >
+  0
+)
   say("damage", []);
 const rows = loaded.rows.filter(({ kind }) => kind === "extent").map(({ key }) => Number(key));
 const extents = loaded.extents.map(({ number }) => number);

@@ -133,7 +133,7 @@ export class EngineStory {
 
   /** What was found is what was acknowledged; what was not, may be there as a whole. */
   async #check({ store, loaded, damage }: Opened): Promise<void> {
-    if (damage.segments.length + damage.extents.length + damage.keys > 0)
+    if (damage.segments.length + damage.gone.length + damage.extents.length + damage.keys > 0)
       this.broken.push(`damage is told: ${damage.segments} ${JSON.stringify(damage.extents)}`);
     const byId = new Map<string, Buffered>();
     const buffered = allIn(loaded.buffered);

@@ -41,6 +41,7 @@ export async function storeCommand(
 export function checkText(check: StoreCheck): string {
   const wrong: [string, number][] = [
     ["segments that do not open", check.damaged_segments],
+    ["segments whose file is gone", check.missing_segments],
     ["groups of keys that do not open", check.damaged_groups],
     ["keys that waited, and are gone", check.lost_keys],
     ["extents that do not open", check.damaged_extents],

@@ -81,10 +81,11 @@ export async function openStore(
   const watching = nextStart.start();
   house.defer(() => watching.cancel());
   onRekeyed = () => masterKey.done();
-  const { segments, extents, groups, keys } = opened.damage;
+  const { segments, gone, extents, groups, keys } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });
   if (keys > 0) log.error("keys that waited are gone: lost", { keys });
   for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
+  for (const segment of gone) log.error("a file with keys that waited is gone: lost", { segment });
   for (const { link, number } of extents) {
     log.error("stock is not there, or does not open: lost", { link, extent: number });
   }

@@ -12,6 +12,7 @@ export function booksChange(
   touched: Iterable<Group>,
   places: readonly ExtentRow[],
   redo: readonly RedoRow[],
+  others: readonly ConsumedRow[] = [],
 ): LedgerChange | undefined {
   // The last word about a row counts.
   const rows = new Map<string, LedgerChange["rows"][number]>();
@@ -21,11 +22,12 @@ export function booksChange(
       rows.set(`${kind} ${link} ${key}`, { kind: rowKind[kind], link, key, value });
     }
   }
-  const consumed = Array.from(touched, ({ number, segment, consumed: bits }) => ({
+  const consumed: ConsumedRow[] = Array.from(touched, ({ number, segment, consumed: bits }) => ({
     grp: number,
     segment,
     bits: bits.slice(),
   }));
+  consumed.push(...others);
   if (rows.size + gone.length + consumed.length + places.length === 0) return undefined;
   return {
     rows: [...rows.values()],

@@ -12,7 +12,7 @@ import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, type LedgerLoaded, LedgerThread } from "./ledger.ts";
-import { lostKeys } from "./lost-keys.ts";
+import { goneSegments, lostKeys } from "./lost-keys.ts";
 import { notOpened, openEngine } from "./open.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
@@ -29,6 +29,8 @@ export interface StoreCheck {
   readonly extent_bytes: number;
   /** Segments of which no key can be read, or of which the disk does not give all bytes. */
   readonly damaged_segments: number;
+  /** Segments of which the books tell, and whose file is gone: how many keys waited in them is not known. */
+  readonly missing_segments: number;
   /** Groups of keys that do not open: damaged, or not written to their end when power failed. */
   readonly damaged_groups: number;
   /**
@@ -67,9 +69,15 @@ export interface CheckOptions {
 
 /** Whether keys or stock were lost: a group that power failed under was never acknowledged. */
 export function isWhole(check: StoreCheck): boolean {
-  const { damaged_segments, damaged_groups, lost_keys, damaged_extents } = check;
+  const { damaged_segments, missing_segments, damaged_groups, lost_keys, damaged_extents } = check;
   const { missing_extents, rows_alone, extents_alone, damaged_use } = check;
-  const lost = damaged_segments + damaged_groups + lost_keys + damaged_extents + missing_extents;
+  const lost =
+    damaged_segments +
+    missing_segments +
+    damaged_groups +
+    lost_keys +
+    damaged_extents +
+    missing_extents;
   return lost + rows_alone + extents_alone + damaged_use === 0;
 }
 
@@ -131,7 +139,10 @@ async function lookAtAll({ folder, masterKey, files = diskFiles }: CheckOptions)
 
 async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
   const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
-  const { groups, damaged, damagedGroups, segments } = await intake.load("as it is", "damaged");
+  const { groups, damaged, damagedGroups, segments, files } = await intake.load(
+    "as it is",
+    "damaged",
+  );
   // The next start makes them from these keys: they are not lost wherever they are not.
   const made = madeAgain(books.redo, books.extents, groups);
   for (const { bytes } of made) giveKeyMemory(bytes);
@@ -156,6 +167,7 @@ async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
     waiting_bytes,
     used_keys,
     damaged_segments: damaged.length,
+    missing_segments: goneSegments(consumed, files).length,
     damaged_groups: damagedGroups,
     lost_keys: lostKeys({ consumed, there }, waiting_keys),
     damaged_use,

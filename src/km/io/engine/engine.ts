@@ -28,7 +28,7 @@ import { HeldReads } from "./held-reads.ts";
 import { giveKeyMemory, releaseKeyMemory, takeKeyMemory } from "./key-pool.ts";
 import { Lane } from "./lane.ts";
 import type { RedoRow } from "./ledger.ts";
-import { closedWith } from "./lost-keys.ts";
+import { closedWith, rowsOfBegun } from "./lost-keys.ts";
 import { isUrgent, type Operation, type Put } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
 import type { NewBytes } from "./place.ts";
@@ -171,14 +171,15 @@ export class Engine implements KeyStore {
     const isTaken = await this.#segments.run(() => this.#append(groups));
     if (this.#failed) return;
     for (const put of puts) this.#put(put, isTaken);
-    // In a cycle of the books, which alone looks at keys that wait.
-    if (this.#waiting.areMany) this.#enqueue({ type: "work", run: async () => {} });
+    // In a cycle of the books, which alone looks at keys that wait, and writes of segments that were begun.
+    if (this.#waiting.areMany || this.#parts.intake.hasNew)
+      this.#enqueue({ type: "work", run: async () => {} });
   }
 
   async #cycle(operations: readonly Operation[]): Promise<void> {
     const changes = operations.flatMap((it) => (it.type === "commit" ? [it.change] : []));
     const { extents, runs } = await this.#gather(changes);
-    const { reserve, volumes, ledger } = this.#parts;
+    const { reserve, volumes, ledger, intake } = this.#parts;
     const isAny = extents.length > 0;
     const writing = isAny ? await reserve.use(() => volumes.prepare(extents)) : undefined;
     for (const { bytes } of extents) giveKeyMemory(bytes);
@@ -187,7 +188,7 @@ export class Engine implements KeyStore {
       const { link, number } = place;
       return { link, number, runs: packMaking(place, runs[i] ?? []) };
     });
-    const change = booksChange(changes, this.#waiting.touched, places, redo);
+    const change = booksChange(changes, this.#waiting.touched, places, redo, rowsOfBegun(intake));
     this.#waiting.touched.clear();
     // Neither waits for the other's sync: the books say what the extents are made of, should they not be there.
     await both(
@@ -385,7 +386,7 @@ export class Engine implements KeyStore {
     this.#closed = true;
     this.#held.clear();
     const { intake, volumes, ledger, keyring } = this.#parts;
-    const closed = { ...noChange, consumed: [closedWith(this.#waiting.keys)] };
+    const closed = { ...noChange, consumed: [closedWith(this.#waiting.keys, intake.numbers)] };
     // A witness and no more: without it the store opens as after a power cut.
     if (!this.#failed) await ledger.apply(closed).catch(() => {});
     await intake.close();

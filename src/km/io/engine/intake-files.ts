@@ -56,6 +56,8 @@ export interface IntakeLoaded {
   /** Groups that do not open, and are not the last that was written. */
   readonly damagedGroups: number;
   readonly segments: number;
+  /** Numbers of all files of segments that were found. */
+  readonly files: readonly number[];
 }
 
 export class IntakeFiles {
@@ -71,6 +73,8 @@ export class IntakeFiles {
   #next = 1;
   #damagedGroups = 0;
   bytes = 0;
+  /** Segments were begun of which the books do not know yet. */
+  hasNew = false;
 
   constructor(
     files: FileSystem,
@@ -118,6 +122,7 @@ export class IntakeFiles {
       damaged,
       damagedGroups: this.#damagedGroups,
       segments: this.#segments.size,
+      files: numbers,
     };
   }
 
@@ -246,6 +251,7 @@ export class IntakeFiles {
     };
     this.bytes += headerLength;
     this.#segments.set(number, segment);
+    this.hasNew = true;
     this.#current = segment;
     return segment;
   }
@@ -295,6 +301,11 @@ export class IntakeFiles {
       for (const group of segment.groups.keys()) if (group.live > 0) groups.push(group);
     }
     return groups;
+  }
+
+  /** Numbers of segments in which keys wait, or may: not of those that were taken out. */
+  get numbers(): number[] {
+    return [...this.#segments.keys()];
   }
 
   /** Bytes of segments under an older key of the store. */

@@ -13,15 +13,47 @@ export function bitsFor(keys: number): Uint8Array {
 
 /** Number of a row that is of no group: written by each start, and by the end. */
 const closedRow = -2;
-/** In that row: what wrote it fills the bits of all rows as {@link bitsFor} does. An older key manager writes none. */
-const filled = Uint8Array.of(1);
+/** In that row, first: what wrote it fills the bits of all rows as {@link bitsFor} does. An older key manager writes none. */
+const filled = 1;
+/** Bytes of the number of a segment. */
+const numberLength = 6;
 
 /**
- * Row that tells how many keys waited when the store was closed in order: a witness against files that lost some of
- * them since. @param keys undefined: it is open
+ * Row that tells of which segments there are, and how many keys waited when the store was closed in order: a witness
+ * against files that are gone since, or lost some of their keys.
+ * @param keys undefined: it is open @param segments their numbers: of each the file is durable, and none is removed before
+ *   a row without it is
  */
-export function closedWith(keys: number | undefined): ConsumedRow {
-  return { grp: closedRow, segment: keys === undefined ? 0 : -1 - keys, bits: filled };
+export function closedWith(keys: number | undefined, segments: readonly number[]): ConsumedRow {
+  const bits = Buffer.alloc(1 + segments.length * numberLength, filled);
+  for (const [i, number] of segments.entries()) {
+    bits.writeUIntBE(number, 1 + i * numberLength, numberLength);
+  }
+  return { grp: closedRow, segment: keys === undefined ? 0 : -1 - keys, bits };
+}
+
+/** What a transaction has of segments that were begun since the one before. */
+export function rowsOfBegun(intake: {
+  hasNew: boolean;
+  readonly numbers: number[];
+}): ConsumedRow[] {
+  if (!intake.hasNew) return [];
+  intake.hasNew = false;
+  return [closedWith(undefined, intake.numbers)];
+}
+
+/** Segments of which the books tell and of which no file is there. @param there numbers of the files */
+export function goneSegments(
+  consumed: ReadonlyMap<number, ConsumedRow>,
+  there: readonly number[],
+): number[] {
+  const bits = Buffer.from(consumed.get(closedRow)?.bits ?? []);
+  const numbers: number[] = [];
+  for (let at = 1; at < bits.length; at += numberLength) {
+    numbers.push(bits.readUIntBE(at, numberLength));
+  }
+  const found = new Set(there);
+  return numbers.filter((number) => !found.has(number));
 }
 
 /** Rows of the books by group, and the numbers of groups that are in a segment. */

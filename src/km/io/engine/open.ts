@@ -14,7 +14,7 @@ import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, LedgerThread } from "./ledger.ts";
-import { closedWith, isFilled, lostKeys, rowsOfLost } from "./lost-keys.ts";
+import { closedWith, goneSegments, isFilled, lostKeys, rowsOfLost } from "./lost-keys.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
 import { Reserve } from "./reserve.ts";
@@ -50,6 +50,8 @@ export interface OpenOptions {
 /** Something that was on the disk and can't be used: told once, counted, never made free again. */
 export interface Damage {
   readonly segments: readonly number[];
+  /** Segments of which no file is there any more: how many keys waited in them is not known. */
+  readonly gone: readonly number[];
   /** Groups of keys that do not open, in segments that do. */
   readonly groups: number;
   /** Keys that waited when the store was closed, or that the books tell of, and that are not there: at least so many. */
@@ -118,7 +120,12 @@ async function openAll(
     const mayBegin = !(await hasKeys(files, folder));
     const books = await reserve.use(() => ledger.load(mayBegin));
     assertBooksOf(keyring, books.consumed, folder);
-    const { groups, damaged, damagedGroups } = await intake.load("clean", options.unreadable);
+    const {
+      groups,
+      damaged,
+      damagedGroups,
+      files: segments,
+    } = await intake.load("clean", options.unreadable);
     for (const number of damaged) await intake.setAside(number);
     const missing = await volumes.load(books.extents, "clean", options.unreadable);
     const made = madeAgain(books.redo, books.extents, groups);
@@ -144,7 +151,12 @@ async function openAll(
     const witnesses = { consumed, there: new Set(groups.map(({ number }) => number)) };
     const change = {
       ...noChange,
-      consumed: [...moved, ...rowsOfLost(witnesses), closedWith(undefined), rowOfStore(keyring)],
+      consumed: [
+        ...moved,
+        ...rowsOfLost(witnesses),
+        closedWith(undefined, intake.numbers),
+        rowOfStore(keyring),
+      ],
       extents: again.map(rowOf),
       gone,
     };
@@ -156,7 +168,8 @@ async function openAll(
     for (const { number } of groups) last = Math.max(last, number);
     for (const number of consumed.keys()) last = Math.max(last, number);
     // What numbers were in a damaged segment is not known, only how many there can be.
-    const skipped = (damaged.length + damagedGroups) * groupsOfSegment;
+    const goneFiles = goneSegments(consumed, segments);
+    const skipped = (damaged.length + goneFiles.length + damagedGroups) * groupsOfSegment;
     const store = new Engine({
       intake,
       volumes,
@@ -187,7 +200,7 @@ async function openAll(
     return {
       store,
       loaded: { rows, buffered, extents },
-      damage: { segments: damaged, groups: damagedGroups, keys, extents: gone },
+      damage: { segments: damaged, gone: goneFiles, groups: damagedGroups, keys, extents: gone },
       room: reserve,
       idKey: keyring.mask,
     };

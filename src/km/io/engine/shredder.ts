@@ -9,6 +9,7 @@ import { wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { highest, noChange, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
+import { closedWith } from "./lost-keys.ts";
 import type { EngineParts } from "./parts.ts";
 import { type NewBytes, type Place, placeName } from "./place.ts";
 import { isFull } from "./reserve.ts";
@@ -235,7 +236,13 @@ export class Shredder {
     const { intake, ledger, reserve } = this.#parts;
     const { between } = this.#host;
     // Between two syncs what has left a segment has durably left it.
-    const isAny = await between(async () => intake.takeEmpty(most));
+    const isAny = await between(async () => {
+      if (!intake.takeEmpty(most)) return false;
+      // Before a file goes: one that is in the books and not there is told as lost.
+      const consumed = [closedWith(undefined, intake.numbers)];
+      await reserve.use(() => ledger.apply({ ...noChange, consumed }));
+      return true;
+    });
     // Also if there are none, but the disk was full when others had gone.
     if (!isAny && this.#segmentsGone.length === 0) return false;
     this.#segmentsGone.push(...(await intake.shred()));

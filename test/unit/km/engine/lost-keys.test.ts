@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import { checkText } from "../../../../src/km/cli/store.ts";
 import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
+import { groupOf } from "../../../../src/km/io/engine/group.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
 import type { Buffered } from "../../../../src/km/store/buffered.ts";
 import { allIn, putKeys } from "../../../rig/stored-keys.ts";
@@ -120,4 +121,25 @@ test("rows that an older version left of keys that are there are filled by a sta
   await store.close();
   await lose(t, copy);
   t.is((await checkStore({ folder: copy, masterKey })).lost_keys, 3);
+});
+
+test("after a kill, a lost file of which no key was used is told once, and its numbers name no other key", async (t) => {
+  const folder = await killed(t, 5, 0);
+  t.true(isWhole(await checkStore({ folder, masterKey })));
+  await lose(t, folder);
+  const check = await checkStore({ folder, masterKey });
+  t.like(check, { missing_segments: 1, lost_keys: 0 });
+  t.regex(checkText(check), /wrong: 1 segments whose file is gone/);
+  for (const gone of [[1], []]) {
+    const { damage, store } = await open(t, folder);
+    t.deepEqual(damage.gone, gone);
+    const key = { id: randomBytes(16), bits: 800, bytes: randomBytes(100) };
+    const [stored] = await new Promise<readonly Buffered[]>((done) =>
+      putKeys(store, "m", [key], done),
+    );
+    // A row of the books may still have the number of a key that is gone.
+    t.true(groupOf(stored?.handle ?? 0) > 1_000_000);
+    await store.close();
+  }
+  t.true(isWhole(await checkStore({ folder, masterKey })));
 });

@@ -86,7 +86,7 @@ test("an extent whose write was lost with power is made once more from its keys"
   const copy = await withoutVolumes(t, folder);
   t.true(isWhole(await checkStore({ folder: copy, masterKey })));
   const opened = await openIn(t, copy);
-  t.deepEqual(opened.damage, { segments: [], groups: 0, keys: 0, extents: [] });
+  t.deepEqual(opened.damage, { segments: [], gone: [], groups: 0, keys: 0, extents: [] });
   t.deepEqual(await read(opened), bytes);
   t.deepEqual(
     allIn(opened.loaded.buffered).map(({ handle }) => handle),
