@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
+import { ReadingPaces } from "../../host/door/reading-pace.ts";
 import { deniedMethod, unaryMethod } from "../../host/grpc/refusals.ts";
 import { GrpcConnection, type GrpcMethod } from "../../host/grpc/server.ts";
 import { GrpcError, grpcStatus } from "../../host/grpc/status.ts";
@@ -26,6 +27,8 @@ export interface CkHandlers {
   /** It is not any more. */
   detached(km: string, why: Fault): void;
   command(km: string, asked: CkAsked): void;
+  /** It sends more than it may: what it sends is read at its pace. Told once an hour. */
+  tooFast(km: string): void;
   /**
    * It asked by an RPC of its own, without a stream (Q.4164 Appendix II).
    * @returns undefined: there is nothing to answer @throws Fault
@@ -58,6 +61,8 @@ const places = {
   rate: { burst: 2_048, refillMs: 10 },
 } as const;
 const bounds = { message: limits.bytes + 64, waiting: 1_048_576, stalledMs: times.stalled };
+/** A KM of ours sends 140 KB a second at the most, when all that it tells is other than before. */
+const reading = { burst: 4_194_304, perSecond: 163_840, together: 8 } as const;
 const handshakeMs = 10_000;
 /** Connections of one KM: over gRPC one for the stream, and others for single calls. */
 const mostOfOne = 4;
@@ -84,6 +89,7 @@ export class CkDoor {
   readonly #listener: TlsListener;
   readonly #attached = new AttachedKms();
   readonly #open = new Set<Open>();
+  readonly #paces: ReadingPaces;
 
   /** @throws Fault `ck.connect` if the certificates are no good */
   constructor(options: CkDoorOptions) {
@@ -91,6 +97,7 @@ export class CkDoor {
     const { host, port, tls, log, clock = systemClock } = options;
     this.#clock = clock;
     this.#limit = LogLimit.of(log, clock);
+    this.#paces = new ReadingPaces(reading, clock, (name) => this.#tooFast(name));
     this.#listener = new TlsListener({
       code: "ck.connect",
       name: "Ck",
@@ -146,6 +153,13 @@ export class CkDoor {
     await this.#listener.close();
   }
 
+  /** @param km empty: those that are not registered, together */
+  #tooFast(km: string): void {
+    const facts = { km, limit: reading.burst, bytes_per_s: reading.perSecond };
+    this.#options.log.warn("what is sent over Ck is read more slowly than it comes", facts);
+    if (km !== "") this.#options.handlers.tooFast(km);
+  }
+
   #client(client: TlsClient): void {
     const { peer, source, protocol, keep } = client;
     const km = this.#options.kmOf(peer.peerNames);
@@ -187,6 +201,7 @@ export class CkDoor {
       clock,
       mostWaiting: bounds.waiting,
       stalledMs: bounds.stalledMs,
+      pace: this.#paces.of(km),
       onData: (chunk) => carrier.push(chunk, session),
       onEnd: (why) => session.end(closed(why)),
     });
@@ -198,7 +213,7 @@ export class CkDoor {
     const connection: GrpcConnection = new GrpcConnection({
       socket: client.socket,
       method: (path) => this.#method(path, km, open),
-      limits: bounds,
+      limits: { ...bounds, pace: this.#paces.of(km ?? "") },
       mostCalls,
       messageMs: times.message,
       quietMs,

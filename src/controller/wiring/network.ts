@@ -120,8 +120,16 @@ export class Network implements CkHandlers {
   saveAgain(): void {
     this.#core.flush(true);
     const text = "the database is of an earlier state: what is known of later is kept anew";
+    this.#tell("leader", this.#parts.policy.id, text);
+  }
+
+  tooFast(km: string): void {
+    this.#tell("node", km, "it sends more than it may: what it sends is read more slowly");
+  }
+
+  #tell(kind: ChangeStatus["kind"], object: string, text: string): void {
     const time = new Date(this.#parts.clock.wall()).toISOString();
-    this.#world().told({ time, kind: "leader", object: this.#parts.policy.id, text });
+    this.#world().told({ time, kind, object, text });
   }
 
   /** Who may take part, by what was ordered of the one that leads. */

@@ -1,6 +1,7 @@
 /** One call of gRPC, at either end: messages both ways, bounded, and one status at its end. */
 import { constants, type Http2Session, type Http2Stream } from "node:http2";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { ReadingPace } from "../door/reading-pace.ts";
 import { MessageCutter, prefixed } from "./message-cutter.ts";
 import { GrpcError, grpcStatus } from "./status.ts";
 
@@ -11,6 +12,8 @@ export interface CallLimits {
   readonly waiting: number;
   /** Some of what waits is taken within this, ms. */
   readonly stalledMs: number;
+  /** How fast all calls of the client are read; default: as fast as they come. */
+  readonly pace?: ReadingPace;
 }
 
 export interface CallHandlers {
@@ -35,6 +38,8 @@ export class GrpcCall {
   #since: number | undefined;
   #waiting = 0;
   #watch: Timer | undefined;
+  /** Until then it is not read from: more came than may. */
+  #rest: Timer | undefined;
   #status: GrpcError | "ok" | undefined;
   #isBroken = false;
   #isOver = false;
@@ -62,6 +67,7 @@ export class GrpcCall {
       }
       if (!this.#cutter.isWithin) this.#since = undefined;
       else if (this.#since === undefined || messages !== before) this.#since = clock.now();
+      this.#restFor(limits.pace?.take(chunk.length) ?? 0);
     });
     stream.on("end", () => {
       if (this.#isOver) return;
@@ -142,7 +148,21 @@ export class GrpcCall {
     this.#watch.cancel();
     this.#watch = undefined;
     if (this.#waiting > this.#limits.waiting / 2) this.#watchWaiting();
-    else this.#stream.resume();
+    else this.#readOn();
+  }
+
+  #restFor(ms: number): void {
+    if (ms <= 0 || this.#isOver) return;
+    this.#stream.pause();
+    this.#rest?.cancel();
+    this.#rest = this.#clock.after(ms, () => {
+      this.#rest = undefined;
+      this.#readOn();
+    });
+  }
+
+  #readOn(): void {
+    if (this.#watch === undefined && this.#rest === undefined) this.#stream.resume();
   }
 
   #watchWaiting(): void {
@@ -155,6 +175,7 @@ export class GrpcCall {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#watch?.cancel();
+    this.#rest?.cancel();
     for (const timer of this.#timers) timer.cancel();
     this.#handlers.onEnd(this.#outcome());
   }

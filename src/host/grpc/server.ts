@@ -49,6 +49,8 @@ export interface GrpcConnectionOptions {
 
 /** After the status a client has so long to end its half of a call, ms. */
 const lingerMs = 1_000;
+/** What a call costs beside its messages, as bytes of the client's pace. */
+const callBytes = 1_024;
 /** A connection that is closed in order ends within this, ms. */
 const closeMs = 500;
 
@@ -71,7 +73,7 @@ export class GrpcConnection {
       ...sessionLimits,
       settings: { ...sessionSettings, maxConcurrentStreams: mostCalls },
     });
-    this.#session.on("stream", (stream, headers) => this.#call(stream, headers));
+    this.#session.on("stream", (stream, headers) => this.#begin(stream, headers));
     this.#session.on("error", (error) => {
       this.#why ??= errorCode(error) ?? "other";
     });
@@ -120,8 +122,16 @@ export class GrpcConnection {
     this.#session.ping(() => {});
   }
 
-  #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  /** Calls that come too fast wait: as only so many are open at once, the client waits with the next ones. */
+  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on("error", () => {});
+    const ms = this.#options.limits.pace?.take(callBytes) ?? 0;
+    if (ms <= 0) return this.#call(stream, headers);
+    const timer = this.#options.clock.after(ms, () => this.#call(stream, headers));
+    stream.once("close", () => timer.cancel());
+  }
+
+  #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const type = headers["content-type"] ?? "";
     if (headers[":method"] !== "POST" || !/^application\/grpc(\+proto)?($|;)/.test(type)) {
       const http = headers[":method"] === "POST" ? 415 : 405;

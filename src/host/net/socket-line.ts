@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
+import type { ReadingPace } from "../door/reading-pace.ts";
 
 export interface SocketLineOptions {
   /** This line's from now on. */
@@ -14,6 +15,8 @@ export interface SocketLineOptions {
   readonly mostWaiting: number;
   /** Some of what waits is taken within this, ms. */
   readonly stalledMs: number;
+  /** How fast it is read; default: as fast as it comes. */
+  readonly pace?: ReadingPace;
   readonly onData: (chunk: Buffer) => void;
   /** Once. @param why `closed` by the other end, `stalled`, or the system's or TLS's code */
   readonly onEnd: (why: string) => void;
@@ -27,15 +30,19 @@ export class SocketLine {
   #waiting = 0;
   #watch: Timer | undefined;
   #late: Timer | undefined;
+  /** Until then it is not read from: more came than may. */
+  #rest: Timer | undefined;
   #isOver = false;
 
   constructor(options: SocketLineOptions) {
     this.#options = options;
-    const { socket, onData } = options;
+    const { socket, onData, pace } = options;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     socket.on("data", (chunk: Buffer) => {
-      if (!this.#isOver) onData(chunk);
+      if (this.#isOver) return;
+      onData(chunk);
+      this.#restFor(pace?.take(chunk.length) ?? 0);
     });
     socket.on("end", () => this.#end("closed"));
     socket.on("error", (error) => this.#end(errorCode(error) ?? "other"));
@@ -64,6 +71,7 @@ export class SocketLine {
   close(): void {
     this.#isOver = true;
     this.#watch?.cancel();
+    this.#rest?.cancel();
     const { socket, clock } = this.#options;
     if (socket.destroyed) return;
     socket.end();
@@ -77,7 +85,22 @@ export class SocketLine {
     this.#watch.cancel();
     this.#watch = undefined;
     if (this.#waiting > this.#options.mostWaiting / 2) this.#watchWaiting();
-    else this.#options.socket.resume();
+    else this.#readOn();
+  }
+
+  #restFor(ms: number): void {
+    if (ms <= 0 || this.#isOver) return;
+    const { socket, clock } = this.#options;
+    socket.pause();
+    this.#rest?.cancel();
+    this.#rest = clock.after(ms, () => {
+      this.#rest = undefined;
+      this.#readOn();
+    });
+  }
+
+  #readOn(): void {
+    if (this.#watch === undefined && this.#rest === undefined) this.#options.socket.resume();
   }
 
   #watchWaiting(): void {
@@ -88,6 +111,7 @@ export class SocketLine {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#watch?.cancel();
+    this.#rest?.cancel();
     this.#options.socket.destroy();
     this.#options.onEnd(why);
   }

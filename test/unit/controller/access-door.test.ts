@@ -17,7 +17,8 @@ test("who was taken back is cut also while certificate and key do not belong tog
   if (own === undefined || other === undefined || km === undefined) return t.fail();
   const [none, one] = [await ca.revoke([]), await ca.revoke([km.cert])];
   const refuse = () => Promise.reject(new Error("not asked for"));
-  const handlers = { attached: () => {}, detached: () => {}, command: () => {}, call: refuse };
+  const not = () => {};
+  const handlers = { attached: not, detached: not, command: not, tooFast: not, call: refuse };
   let now = { ca: ca.cert, ...own, told: none };
   const door = new CkDoor({
     ...{ host: "127.0.0.1", port: 0, tls: now, kmOf: () => "km", handlers, log: silentLog },
