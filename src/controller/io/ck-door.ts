@@ -205,6 +205,7 @@ export class CkDoor {
       onData: (chunk) => carrier.push(chunk, session),
       onEnd: (why) => session.end(closed(why)),
     });
+    open.session = session;
     this.#open.add(open);
     this.#attach(km, session);
   }

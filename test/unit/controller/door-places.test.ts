@@ -34,6 +34,7 @@ for (const binding of ["tcp", "grpc"] as const) {
     const open = () => copies.filter(({ destroyed }) => !destroyed).length;
     await eventually("idle ones beside it", open, { is: 3 });
     t.false(end.session.isOver);
+    t.is(end.sessions.length, 1);
     await link.stop();
     for (const one of copies) one.destroy();
   });
