@@ -6,6 +6,12 @@ export function nameOf(a: string, b: string): string {
   return a < b ? `${partOf(a)}--${partOf(b)}` : `${partOf(b)}--${partOf(a)}`;
 }
 
+/** Whether a link or pair of this name ends at a KM. */
+export function isEndIn(name: string, km: string): boolean {
+  const part = partOf(km);
+  return name.startsWith(`${part}--`) || name.endsWith(`--${part}`);
+}
+
 function partOf(id: string): string {
   return /--|^[-"]|-$/.test(id) ? JSON.stringify(id) : id;
 }

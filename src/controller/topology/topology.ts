@@ -6,6 +6,7 @@ import type { LinkReport } from "../../wire/ck/report.ts";
 import type { Service, ToldAlarm } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Link } from "./link.ts";
+import { isEndIn } from "./names.ts";
 import { NetworkNode } from "./node.ts";
 
 /** A link is judged otherwise than before. */
@@ -66,15 +67,15 @@ export class Topology {
     return true;
   }
 
-  /** What was ordered of a learnt KM and of its learnt links is over. @returns their names */
+  /** What was ordered of a learnt KM and of its learnt links is over, also of those that are gone. @returns their names */
   takeBackOrders(km: string): string[] {
-    const node = this.nodes.get(km);
-    const all = [...(node === undefined ? [] : [node]), ...this.linksOf(km)];
     const back: string[] = [];
-    for (const one of all) {
-      const name = one instanceof Link ? one.name : one.km;
-      if (one.policy !== undefined || !this.#ordered.delete(name)) continue;
-      one.service = "in_service";
+    for (const name of [...this.#ordered.keys()]) {
+      const isOf = name === km || (!this.nodes.has(name) && isEndIn(name, km));
+      const one = this.nodes.get(name) ?? this.links.get(name);
+      if (!isOf || one?.policy !== undefined) continue;
+      this.#ordered.delete(name);
+      if (one !== undefined) one.service = "in_service";
       if (one instanceof Link) one.isOrdered = false;
       back.push(name);
     }

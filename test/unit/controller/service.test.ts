@@ -192,3 +192,27 @@ test("what was ordered of a learnt key manager and its links goes with it when i
   rig.network([["a", "b"]]);
   t.is(rig.link("a--b")?.service, "in_service");
 });
+
+test("what was ordered of a key manager that is gone, and of its links, goes when it is taken back", (t) => {
+  const first = new Rig();
+  first.network([
+    ["a", "b"],
+    ["b", "c"],
+  ]);
+  for (const one of ["b", "a--b", "b--c", "a"])
+    first.core.setService(one, "out_of_service", "alice");
+  // Its node and its links are not there any more.
+  const rig = new Rig({}, first.kept());
+  rig.core.revoke("km", "b", "alice");
+  rig.core.register("km", "b", "alice");
+  rig.network([
+    ["a", "b"],
+    ["b", "c"],
+  ]);
+  t.deepEqual(
+    rig.core.status().nodes.map(({ km, service }) => `${km} ${service}`),
+    ["a out_of_service", "b in_service", "c in_service"],
+  );
+  t.is(rig.link("a--b")?.service, "in_service");
+  t.is(rig.link("b--c")?.service, "in_service");
+});
