@@ -7,6 +7,7 @@ import type { IsWanted } from "../../base/wanted.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
+import { Asking } from "./asking.ts";
 import { type Attempt, Attempts, firstWaitMs, lastWaitMs } from "./attempts.ts";
 import { Demands, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
@@ -38,8 +39,7 @@ export class RelayPair {
   readonly ways: PairWays;
   readonly #pads: PoolPads;
   readonly #waiting = new WaitingKeys();
-  /** Who waits for the answer of a controller. */
-  #asking: (() => void)[] | undefined;
+  readonly #asking: Asking;
   #underWay = 0;
   #filling = 0;
   #due = 0;
@@ -70,6 +70,7 @@ export class RelayPair {
     );
     this.#pads = new PoolPads(parts, this.ways);
     this.#attempts = new Attempts(me, policy, parts.now);
+    this.#asking = new Asking(parts.ask, () => this.ways.askedInVain(parts.now()));
     const relay = (length: number, done: (end: RelayEnd) => void) =>
       this.#relay(length, done, true);
     this.#demands = new Demands({ me, batch: () => this.batch, relay });
@@ -271,29 +272,14 @@ export class RelayPair {
         tell?.(own, own === undefined ? length : 0);
         if (end === undefined || asked || !this.ways.mayAsk(now())) return over(end);
         // The ways that were known are no good: the controller may know another.
-        this.#ask(length, (next) => {
+        this.#asking.ask(length, (next) => {
           if (next === undefined) over(end);
           else go(next, true);
         });
       });
     };
     if (!this.ways.mayAsk(this.#parts.now())) return go(undefined, false);
-    this.#ask(length, (tell) => go(tell, true));
-  }
-
-  /** One question at a time: who else wants a way then waits for its answer. */
-  #ask(length: number, then: (tell: TellRelay | undefined) => void): void {
-    const { ask, now } = this.#parts;
-    if (ask === undefined) return then(undefined);
-    if (this.#asking !== undefined) return void this.#asking.push(() => then(undefined));
-    const waiting: (() => void)[] = [];
-    this.#asking = waiting;
-    ask(length, (tell) => {
-      this.#asking = undefined;
-      if (tell === undefined) this.ways.askedInVain(now());
-      then(tell);
-      for (const one of waiting) one();
-    });
+    this.#asking.ask(length, (tell) => go(tell, true));
   }
 
   /**
