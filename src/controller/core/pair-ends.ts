@@ -75,6 +75,11 @@ export class PairEnds {
     }
   }
 
+  /** A pair has no route: the next one is news, also if it is that of before. */
+  lost(name: string): void {
+    for (const end of this.of(name).values()) end.given = undefined;
+  }
+
   /** A KM was taken back: what it told of pairs is over, and it is given no route. What it counted stays. */
   withdrawn(km: string): void {
     for (const ends of this.#ends.values()) {

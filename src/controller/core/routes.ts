@@ -268,6 +268,7 @@ export class Routes {
     const was = before.map((route) => route.join(" ")).join(" and ") || "no route";
     const after = begun === undefined ? undefined : world.now() - begun;
     news.tell("reroute", plan.name, `${now}, before ${was}: ${why}`, after);
+    if (plan.first === undefined) this.ends.lost(plan.name);
     this.#give(plan, plan.first?.route);
   }
 

@@ -325,3 +325,26 @@ test("a node that was learnt from topics is forgotten when it was offline for a 
   heard("a", false, { isGone: true });
   t.deepEqual(known(), ["a", "b", "y"], "the end of a link stays");
 });
+
+test("a KM whose only way is good again is told of it, though it is the one of before", (t) => {
+  const rig = new Rig();
+  rig.network([
+    ["a", "b"],
+    ["b", "d"],
+  ]);
+  t.deepEqual(transit(rig.command("a", ask("a", "d"), done())), ["b"]);
+  const told = () =>
+    rig.take().flatMap(({ km, command }) => {
+      return command.type === "relayRequest" ? [[km, ...(command.transitKmas ?? [])]] : [];
+    });
+  for (const [up, expected] of [
+    [false, []],
+    [true, [["a", "b"]]],
+  ] as const) {
+    rig.report("b", [link("d", { up })]);
+    rig.report("d", [link("b", { up })]);
+    rig.pass(defaultRules.settleMs + 500);
+    t.deepEqual(rig.pair("a--d")?.route, up ? ["a", "b", "d"] : []);
+    t.deepEqual(told(), expected);
+  }
+});
