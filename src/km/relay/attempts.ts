@@ -19,6 +19,7 @@ export interface Attempt {
 }
 
 interface Pause {
+  readonly via: Via;
   /** Monotonic, ms. */
   readonly until: number;
   readonly ms: number;
@@ -58,10 +59,9 @@ export class Attempts {
 
   /** Why this is not to be tried now: it failed so. Of what failed one is tried at a time. */
   paused(attempt: Attempt): RelayEnd {
-    const name = nameOf(attempt);
-    const pause = this.#pauses.get(name);
+    const pause = this.#pauses.get(nameOf(attempt));
     if (pause === undefined || this.#now() < pause.until) return pause?.end;
-    this.#wait(name, Math.min(lastWaitMs, pause.ms * 2), pause.end);
+    this.#wait(attempt, Math.min(lastWaitMs, pause.ms * 2), pause.end);
     return undefined;
   }
 
@@ -69,33 +69,39 @@ export class Attempts {
     const { scheme, via } = attempt;
     if (scheme !== "aes" && end.at !== this.#me) this.#burnt.burn(via, end, this.#now());
     const isBurnt = end.at !== this.#me || end.failure === "late" || end.failure === "full";
-    if (isBurnt) this.#pause(nameOf(attempt), end);
+    if (isBurnt) this.#pause(attempt, end);
   }
 
   /** The key that came by it was another one, or none. */
   untrue(attempt: Attempt): void {
-    this.#pause(nameOf(attempt), { failure: "refused", at: this.#me });
+    this.#pause(attempt, { failure: "refused", at: this.#me });
   }
 
   worked(attempt: Attempt): void {
     this.#pauses.delete(nameOf(attempt));
   }
 
-  #pause(name: string, end: NonNullable<RelayEnd>): void {
+  /** What these ways failed for is mended, perhaps: they are tried at once. */
+  mended(isMended: (via: Via) => boolean): void {
+    for (const [name, { via }] of this.#pauses) if (isMended(via)) this.#pauses.delete(name);
+  }
+
+  #pause(attempt: Attempt, end: NonNullable<RelayEnd>): void {
     const now = this.#now();
     // Ways that are tried no more are not remembered for ever.
     for (const [other, { until }] of this.#pauses) {
       if (until + lastWaitMs <= now) this.#pauses.delete(other);
     }
-    const before = this.#pauses.get(name);
+    const before = this.#pauses.get(nameOf(attempt));
     // It was begun before, or is told after others that failed with it.
     if (before === undefined || before.until <= now) {
-      this.#wait(name, before?.ms ?? firstWaitMs, end);
+      this.#wait(attempt, before?.ms ?? firstWaitMs, end);
     }
   }
 
-  #wait(name: string, ms: number, end: NonNullable<RelayEnd>): void {
-    this.#pauses.set(name, { until: this.#now() + ms, ms, end });
+  #wait(attempt: Attempt, ms: number, end: NonNullable<RelayEnd>): void {
+    const { via } = attempt;
+    this.#pauses.set(nameOf(attempt), { via, until: this.#now() + ms, ms, end });
   }
 }
 

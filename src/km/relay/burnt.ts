@@ -1,6 +1,6 @@
 /** Ways on which one-time pads were burnt of late, by what failed at their KMs: AES, where it is allowed, comes before they are tried again. Pure. */
 import type { RelayEnd } from "./source.ts";
-import type { Via } from "./ways.ts";
+import { nameOf, type Via } from "./ways.ts";
 
 /** One-time pads are tried again on a way that burnt them after this, ms. */
 const burntForMs = 10_000;
@@ -26,8 +26,4 @@ export class BurntWays {
     for (const [name, { until }] of this.#burnt) if (until <= now) this.#burnt.delete(name);
     this.#burnt.set(nameOf(via), { until: now + burntForMs, short: failure === "stock" });
   }
-}
-
-function nameOf(via: Via): string {
-  return via.join("\0");
 }

@@ -16,7 +16,7 @@ import { PoolPads } from "./pool-pads.ts";
 import { costBytes } from "./scheme.ts";
 import type { RelayEnd } from "./source.ts";
 import { WaitingKeys } from "./waiting.ts";
-import { PairWays, type Via } from "./ways.ts";
+import { nameOf, PairWays, type Via } from "./ways.ts";
 
 /** Relays of a pool that are under way at a time. */
 const window = 16;
@@ -218,14 +218,20 @@ export class RelayPair {
     if (!isTaken) done({ failure: far.ready ? "busy" : "away", at: far.peer });
   }
 
+  /** A session with another KM begins. */
+  linkReady(peer: string): void {
+    this.#attempts.mended(([first]) => first === peer || peer === this.#parts.far.peer);
+  }
+
   /**
    * A controller orders relays by one way, which is the first from now on.
-   * @param bytes 0: none now @param deadline monotonic, ms
+   * @param bytes 0: none now, and it is told as a better one than before @param deadline monotonic, ms
    * @param done once, with what both ends have by it
    */
   orderBy(via: Via, bytes: number, deadline: number, done: TellRelay): void {
     const { far, now } = this.#parts;
     if (bytes > 0 && !far.ready) return done({ failure: "away", at: far.peer }, 0);
+    if (bytes === 0) this.#attempts.mended((one) => nameOf(one) === nameOf(via));
     let left = bytes;
     let [came, underWay] = [0, 0];
     let failed: RelayEnd;

@@ -15,7 +15,8 @@ const distrustMs = 600_000;
 const firstAskMs = 500;
 const lastAskMs = 10_000;
 
-const nameOf = (via: Via) => via.join("\0");
+/** The same for the same KMs alone. */
+export const nameOf = (via: Via) => via.join("\0");
 
 /** Until when, by the names of routes: monotonic, ms. */
 type Untils = Map<string, number>;

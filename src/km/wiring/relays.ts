@@ -88,7 +88,11 @@ export class Relays {
           this.#ways.get(link.peer)?.down();
           this.#desk.down(link.peer);
         },
-        (event) => this.#pairs.get(link.name)?.told(event),
+        (event) => {
+          this.#pairs.get(link.name)?.told(event);
+          if (event.type !== "ready") return;
+          for (const pair of this.#pairs.values()) pair.linkReady(link.peer);
+        },
       );
       if (link.relay === undefined) continue;
       const { peer } = link;

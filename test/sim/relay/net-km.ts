@@ -170,6 +170,8 @@ export class NetKm {
         tell: (told) => {
           this.pairs.get(peer)?.told(told);
           event(this, peer, told);
+          if (told.type !== "ready") return;
+          for (const pair of this.pairs.values()) pair.linkReady(peer);
         },
         mayBind: (use) => use === undefined || isRelayUse(use) || use.startsWith("["),
         left: (_module, ids) => intake.left(ids),

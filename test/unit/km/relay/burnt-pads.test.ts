@@ -80,6 +80,32 @@ test("a way that works again is tried for each question again, within ten second
   t.is(state.begun, begun + 10);
 });
 
+test("what is repaired is tried for the next question, and not after what its failures made it wait", (t) => {
+  const repairs = {
+    "a session with its first KM": (pair) => pair.linkReady("km-b"),
+    "a session with the destination": (pair) => pair.linkReady("km-c"),
+    "a route of a controller": (pair) => pair.orderBy(["km-b"], 0, 60_000, () => {}),
+  } satisfies Record<string, (pair: RelayPair) => void>;
+  for (const [what, repair] of Object.entries(repairs)) {
+    let end: RelayEnd = { failure: "stock", at: "km-b" };
+    const { state, ask, pair } = bench(["km-b"], () => end);
+    for (let i = 0; i < 60; i++) {
+      ask();
+      state.now += 1_000;
+    }
+    ask();
+    end = undefined;
+    const elsewhere = () => {
+      pair.linkReady("km-x");
+      pair.orderBy(["km-x"], 0, 60_000, () => {});
+    };
+    elsewhere();
+    t.like(ask(), [{ failure: "stock" }], what);
+    repair(pair);
+    t.deepEqual(ask(), [undefined], what);
+  }
+});
+
 test("a way whose keys are others is tried once in a while that grows, and fails until one is the same", (t) => {
   const name = "a1".repeat(16);
   const ids = Buffer.from(name, "hex");
