@@ -19,20 +19,23 @@ export function rowOfStore({ mask, current }: Pick<Keyring, "mask" | "current">)
   return { grp: storeRow, segment: -current.id, bits: digest.subarray(0, 16) };
 }
 
-/** @param folder of the store @throws Fault `km_store.corrupt` */
+/**
+ * @param folder of the store @returns whether the books have the number of a key of the store @throws Fault `km_store.corrupt`
+ */
 export function assertBooksOf(
   keyring: Keyring,
   consumed: readonly ConsumedRow[],
   folder: string,
-): void {
+): boolean {
   const found = consumed.find(({ grp }) => grp === storeRow);
-  if (found === undefined) return;
+  if (found === undefined) return false;
   const [books, keys] = [`${folder}/books.sqlite`, `${folder}/store`];
   if (!Buffer.from(found.bits).equals(rowOfStore(keyring).bits)) {
     throw new Fault("km_store.corrupt", "the books are those of another store", { file: books });
   }
   const id = -found.segment;
-  if (id === 0 || keyring.has(id)) return;
+  if (id === 0) return false;
+  if (keyring.has(id)) return true;
   const [what, file] =
     id > keyring.current.id
       ? ["the file with the store's keys is of before a re-key, and the books are of after", keys]

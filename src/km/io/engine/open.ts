@@ -119,15 +119,22 @@ async function openAll(
     // Books that begin anew would give up all keys in silence, here and then at the other end.
     const mayBegin = !(await hasKeys(files, folder));
     const books = await reserve.use(() => ledger.load(mayBegin));
-    assertBooksOf(keyring, books.consumed, folder);
-    const {
-      groups,
-      damaged,
-      damagedGroups,
-      files: segments,
-    } = await intake.load("clean", options.unreadable);
+    const isOfKeys = assertBooksOf(keyring, books.consumed, folder);
+    const { unreadable } = options;
+    const loaded = await intake.load("clean", unreadable);
+    const { groups, damaged, damagedGroups, files: segments } = loaded;
+    const absent = await volumes.load(books.extents);
+    const unopened = await volumes.removeUnopened(unreadable);
+    const opened = intake.numbers.length + [...volumes.extents].length;
+    const isShut = opened === 0 && damaged.length + unopened.length > 0;
+    if (isShut && !isOfKeys && unreadable !== "damaged") {
+      // All would be given up for one file of another time, and to bring the right one back would not help.
+      const what = "nothing in the store opens: its keys, or its books, are of another time";
+      throw new Fault("km_store.corrupt", what, { file: `${folder}/store` });
+    }
     for (const number of damaged) await intake.setAside(number);
-    const missing = await volumes.load(books.extents, "clean", options.unreadable);
+    await volumes.clean();
+    const missing = [...absent, ...unopened];
     const made = madeAgain(books.redo, books.extents, groups);
     const again = made.length > 0 ? await reserve.use(() => volumes.write(made)) : [];
     for (const { bytes } of made) giveKeyMemory(bytes);

@@ -58,15 +58,9 @@ export class Volumes {
 
   /**
    * @param rows where the books say that extents are
-   * @param unreadable an extent whose header the disk does not give: "damaged" leaves it as it is
-   * @returns those that are not there: their volume is gone or too short; or, unless all stays as it is, their header does
-   *   not open
+   * @returns those that are not there: their volume is gone or too short
    */
-  async load(
-    rows: readonly ExtentRow[],
-    how: LoadHow = "clean",
-    unreadable: Unreadable = "refused",
-  ): Promise<ExtentRow[]> {
+  async load(rows: readonly ExtentRow[], how: LoadHow = "clean"): Promise<ExtentRow[]> {
     const sizes = new Map<number, number>();
     for (const name of await namesIn(this.#files, this.#folder, how)) {
       const number = Number(/^(\d{12})\.vol$/.exec(name)?.[1]);
@@ -83,19 +77,35 @@ export class Volumes {
       if (isThere) this.#put({ ...row, key: undefined, by: 0 });
       else missing.push(row);
     }
-    if (how === "as it is") return missing;
+    return missing;
+  }
+
+  /**
+   * Takes out extents whose header does not open. Nothing is changed on the disk.
+   * @param unreadable one that the disk does not give: "damaged" leaves it as it is @returns those that were taken out
+   */
+  async removeUnopened(unreadable: Unreadable = "refused"): Promise<ExtentRow[]> {
+    const removed: ExtentRow[] = [];
+    await this.#ofEach(async ({ file, places }) => {
+      for (const place of await unopened(file, places, this.#keyring, unreadable)) {
+        this.remove(place.link, place.number);
+        removed.push(place);
+      }
+    });
+    return removed;
+  }
+
+  /** Overwrites the keys of all that is in volumes, and is no extent that is here. */
+  async clean(): Promise<void> {
+    await this.#ofEach(cleanVolume);
+  }
+
+  async #ofEach(run: (volume: Volume) => Promise<void>): Promise<void> {
     const volumes = this.#volumes.values();
     const lane = async () => {
-      for (const volume of volumes) {
-        for (const place of await unopened(volume.file, volume.places, this.#keyring, unreadable)) {
-          this.remove(place.link, place.number);
-          missing.push(place);
-        }
-        await cleanVolume(volume);
-      }
+      for (const volume of volumes) await run(volume);
     };
     await both(...Array.from({ length: volumesAtOnce }, lane));
-    return missing;
   }
 
   #put(place: Place): void {

@@ -7,8 +7,9 @@ import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
-import { checkStore } from "../../../../src/km/io/engine/check.ts";
+import { checkStore, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
+import type { Buffered } from "../../../../src/km/store/buffered.ts";
 import { putKeys } from "../../../rig/stored-keys.ts";
 
 const masterKey = Buffer.alloc(32, 5);
@@ -54,6 +55,46 @@ test("books of an older key manager, which do not tell it, are taken", async (t)
   database.close();
   await t.notThrowsAsync(checkStore({ folder, masterKey }));
   await (await open(folder)).close();
+});
+
+test("keys of before a re-key with books that do not tell of it are refused where nothing opens, unless it is a repair", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-km-books-of-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const { promise: rekeyed, resolve: onRekeyed } = Promise.withResolvers<void>();
+  const store = await open(folder, masterKey, onRekeyed);
+  const keys = Array.from({ length: 2 }, () => {
+    return { id: randomBytes(16), bits: 256, bytes: randomBytes(32) };
+  });
+  const stored = await new Promise<readonly Buffered[]>((done) => putKeys(store, "m", keys, done));
+  const extent = { link: "ab", number: 1, length: 32, handles: [stored[0]?.handle ?? 0] };
+  const row = { kind: "extent", link: "ab", key: "1", value: Buffer.from("{}") } as const;
+  await new Promise<void>((done) => store.commit({ extents: [extent], rows: [row] }, done));
+  const [file, next] = [join(folder, "store"), Buffer.alloc(32, 6)];
+  await copyFile(file, `${file}.before`);
+  await store.rekey(next);
+  await rekeyed;
+  await store.close();
+  await copyFile(file, `${file}.after`);
+  const database = new DatabaseSync(join(folder, "books.sqlite"));
+  t.is(database.prepare("UPDATE consumed SET segment = 0 WHERE grp = -3").run().changes, 1);
+  database.close();
+
+  await copyFile(`${file}.before`, file);
+  const message = "nothing in the store opens: its keys, or its books, are of another time";
+  const expected = { code: "km_store.corrupt", message, facts: { file } };
+  t.like(await t.throwsAsync(open(folder)), expected);
+  await copyFile(`${file}.after`, file);
+  const whole = { waiting_keys: 1, extents: 1, damaged_extents: 0, damaged_segments: 0 };
+  t.like(await checkStore({ folder, masterKey: next }), whole);
+
+  await cp(folder, `${folder}.repaired`, { recursive: true });
+  t.teardown(() => rm(`${folder}.repaired`, { recursive: true }));
+  await copyFile(`${file}.before`, join(`${folder}.repaired`, "store"));
+  const repair = { folder: `${folder}.repaired`, masterKey, limitBytes: 1e9 };
+  t.like((await repairStore(repair)).after, { waiting_keys: 0, extents: 0, damaged_extents: 0 });
+
+  await (await open(folder, next)).close();
+  t.like(await checkStore({ folder, masterKey: next }), whole);
 });
 
 test("keys and books of the two sides of a re-key are refused, and nothing is given up", async (t) => {
