@@ -105,6 +105,7 @@ test("the rules have the configuration's ports, and users that the image has", (
 });
 
 testWith("nft", "the kernel takes them, also a second time, and all else is dropped", (t, nft) => {
+  t.notRegex(nft, /node_modules/, "a package's program of the same name");
   const unshare = find("unshare") ?? "unshare";
   const input = rules(t, "9444");
   for (const hook of ["input", "forward", "output"]) {
