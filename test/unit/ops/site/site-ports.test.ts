@@ -119,3 +119,32 @@ testWith("nft", "the kernel takes them, also a second time, and all else is drop
   if (status !== 0 && /not permitted|denied/i.test(stderr)) t.pass("needs root");
   else t.is(status, 0, stderr);
 });
+
+/** In a network of its own, a machine with these rules, and another one beside it that asks whose an address is. */
+const neighbours = (nft: string) => `
+set -e
+unshare --net sleep 100 & other=$!
+trap 'kill $other' EXIT
+while [ "$(readlink /proc/$other/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+there() { nsenter --net=/proc/$other/ns/net "$@"; }
+ip link add here type veth peer name there netns $other
+ip addr add fd00::1/64 dev here nodad && ip link set here up
+there ip addr add fd00::2/64 dev there nodad && there ip link set there up
+${nft} -f -
+for i in 1 2 3; do
+  there ip neigh flush dev there
+  there ping -c 1 -W 1 -q fd00::1 >&2 || true
+  there ip neigh show fd00::1
+done
+`;
+
+testWith("nft", "a flood of echo requests leaves IPv6 its neighbours", (t, nft) => {
+  // A limit that is used up at once, as it is by a flood.
+  const input = rules(t, "9444").replace("50/second burst 50", "1/day burst 1");
+  const { status, stdout, stderr } = spawnSync("unshare", ["--net", "sh", "-c", neighbours(nft)], {
+    input,
+    encoding: "utf8",
+  });
+  if (status !== 0 && /not permitted|denied/i.test(stderr)) t.pass("needs root");
+  else t.is(stdout.match(/lladdr/g)?.length, 3, stdout + stderr);
+});
