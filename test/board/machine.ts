@@ -208,10 +208,10 @@ export class Machine {
   async until(condition: () => boolean | Promise<boolean>, seconds = 600): Promise<void> {
     const waited = new Patience();
     while (!(await condition())) {
-      if (waited.gone() > seconds * 1_000) {
+      if (waited.gone() > seconds * 1_000 * slower) {
         throw new Error(`not within ${seconds} s; the console:\n${this.console.slice(-3_000)}`);
       }
-      await delay(systemClock, 100);
+      await delay(systemClock, 100 * slower);
     }
   }
 }
