@@ -104,9 +104,16 @@ life("applications at both ends get the same keys", async (t) => {
 life("the doctor finds nothing wrong with node and key manager", async (t) => {
   const board = two.boards.alice;
   for (const program of ["qkd-node", "qkd-km"]) {
-    const { code, output } = await board.run(`${program} doctor`, 300);
-    t.is(code, 0, output);
-    t.notRegex(output, /\bFAIL\b/i, program);
+    // What the board that was configured first has kept waiting comes to an end in its own time.
+    let said = await board.run(`${program} doctor`, 300);
+    await board
+      .until(async () => {
+        if (said.code !== 0) said = await board.run(`${program} doctor`, 300);
+        return said.code === 0;
+      })
+      .catch(() => {});
+    t.is(said.code, 0, said.output);
+    t.notRegex(said.output, /\bFAIL\b/i, program);
   }
 });
 
