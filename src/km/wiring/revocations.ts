@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { describe } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { diskFiles, type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
@@ -20,7 +20,7 @@ export interface RevocationParts {
   readonly files: FileSystem;
   /** State folder of this KM. */
   readonly folder: string;
-  /** PEM: CAs of its doors, as they are now or could be read last. */
+  /** PEM: CAs of its doors, as they are now or could be read last. @throws Fault if they never could */
   readonly cas: () => readonly string[];
   readonly clock: Clock;
   readonly log: Log;
@@ -149,7 +149,7 @@ export class Revocations {
   }
 }
 
-/** Those that are kept in the state folder. @throws Fault `state.owner`, `config.file`, a system error */
+/** Those that are kept in the state folder. @throws Fault `state.owner`, a system error */
 export function openRevocations(
   { km, kx, etsi014 }: Pick<CertificateTables, "kx" | "etsi014"> & { readonly km: KmTable },
   clock: Clock,
@@ -160,8 +160,14 @@ export function openRevocations(
     return files === undefined ? [] : [new KeptCredentials(files, "config.file")];
   });
   const cas = () => kept.map((one) => one.trust().ca);
-  // A list may be told at a moment when they cannot be read.
-  cas();
+  // A list may be told at a moment when they cannot be read. Where they cannot be now, the key manager starts all the same.
+  for (const one of kept) {
+    try {
+      one.trust();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+    }
+  }
   return Revocations.open({ files: diskFiles, folder: km.state_dir, cas, clock, log });
 }
 

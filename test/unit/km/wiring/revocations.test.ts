@@ -96,6 +96,26 @@ test("a list that is told while the files of the CAs cannot be read counts all t
   await one.settled();
 });
 
+test("a start goes on while the files of the CAs cannot be read, and a list counts once they can", async (t) => {
+  const folder = await folderOf(t);
+  const ca = await createAuthority("CA");
+  const list = await lists(ca);
+  const path = `${folder}/ca.crt`;
+  await writeFile(path, ca.cert.slice(0, 300));
+  const files = { ca: path, cert: `${folder}/none`, key: `${folder}/none` };
+  const config = { km: { state_dir: folder }, kx: files } as never;
+  const one = await openRevocations(config, systemClock, silentLog);
+  // The controller tells it again.
+  t.throws(() => one.told(list(1, at, "1"), "ctl"), { code: "config.file" });
+  await writeFile(path, ca.cert);
+  one.told(list(1, at, "1"), "ctl");
+  t.deepEqual(
+    parseCrls(one.text ?? "").flatMap(({ revoked }) => [...revoked]),
+    ["1"],
+  );
+  await one.settled();
+});
+
 test("a list that was told takes back what it names, and demands no list of other CAs", async (t) => {
   const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
   const [a, b, c] = await Promise.all([
