@@ -13,6 +13,9 @@ import {
   rejected,
 } from "./case.ts";
 
+/** A module that was away may be asked again as late as after a minute, each time that it was. */
+const askedAgainMs = 120_000;
+
 export const sessionCases: readonly Case[] = [
   {
     title: "a pulled cable ends the session with a fault, and loses nothing",
@@ -23,7 +26,10 @@ export const sessionCases: readonly Case[] = [
         const session = await seen.connect();
         const had = seen.blocks.length;
         session.grant(plenty.blocks, plenty.bytes);
-        await eventually("blocks", () => seen.blocks.length, { atLeast: had + before });
+        await eventually("blocks", () => seen.blocks.length, {
+          atLeast: had + before,
+          deadlineMs: askedAgainMs,
+        });
         await module.unplug();
         const fault = await session.ended;
         t.true(fault instanceof Fault && fault.code.startsWith("link."), String(fault));
@@ -34,7 +40,10 @@ export const sessionCases: readonly Case[] = [
       const session = await seen.connect();
       const had = seen.blocks.length;
       session.grant(plenty.blocks, plenty.bytes);
-      await eventually("blocks", () => seen.blocks.length, { is: had + made.length });
+      await eventually("blocks", () => seen.blocks.length, {
+        is: had + made.length,
+        deadlineMs: askedAgainMs,
+      });
       t.deepEqual(seen.names().slice(had), names(made));
       assertIntact(t, seen, made);
     },
