@@ -108,7 +108,7 @@ export class TestController {
     const line = new SocketLine({
       socket: client.socket,
       clock,
-      mostWaiting: limitsOfCalls.waiting,
+      waiting: limitsOfCalls.waiting,
       stalledMs: limitsOfCalls.stalledMs,
       onData: (chunk) => carrier.push(chunk, session),
       onEnd: (why) => session.end(new Fault("ck.closed", why)),

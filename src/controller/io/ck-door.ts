@@ -199,7 +199,7 @@ export class CkDoor {
     const line = new SocketLine({
       socket: client.socket,
       clock,
-      mostWaiting: bounds.waiting,
+      waiting: bounds.waiting,
       stalledMs: bounds.stalledMs,
       pace: this.#paces.of(km),
       onData: (chunk) => carrier.push(chunk, session),

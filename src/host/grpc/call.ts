@@ -1,19 +1,13 @@
 /** One call of gRPC, at either end: messages both ways, bounded, and one status at its end. */
 import { constants, type Http2Session, type Http2Stream } from "node:http2";
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { ReadingPace } from "../door/reading-pace.ts";
+import { Reading, type ReadingLimits } from "../door/reading.ts";
 import { MessageCutter, prefixed } from "./message-cutter.ts";
 import { GrpcError, grpcStatus } from "./status.ts";
 
-export interface CallLimits {
+export interface CallLimits extends ReadingLimits {
   /** Bytes of a message that comes. */
   readonly message: number;
-  /** While more bytes than this wait for the other end it is not read from. */
-  readonly waiting: number;
-  /** Some of what waits is taken within this, ms. */
-  readonly stalledMs: number;
-  /** How fast all calls of the client are read; default: as fast as they come. */
-  readonly pace?: ReadingPace;
 }
 
 export interface CallHandlers {
@@ -30,16 +24,12 @@ export interface CallHandlers {
 export class GrpcCall {
   readonly #stream: Http2Stream;
   readonly #session: Http2Session | undefined;
-  readonly #limits: CallLimits;
+  readonly #reading: Reading;
   readonly #clock: Clock;
   readonly #handlers: CallHandlers;
   readonly #cutter: MessageCutter;
   readonly #timers: Timer[] = [];
   #since: number | undefined;
-  #waiting = 0;
-  #watch: Timer | undefined;
-  /** Until then it is not read from: more came than may. */
-  #rest: Timer | undefined;
   #status: GrpcError | "ok" | undefined;
   #isBroken = false;
   #isOver = false;
@@ -48,7 +38,9 @@ export class GrpcCall {
   constructor(stream: Http2Stream, limits: CallLimits, clock: Clock, handlers: CallHandlers) {
     this.#stream = stream;
     this.#session = stream.session;
-    this.#limits = limits;
+    this.#reading = new Reading(stream, limits, clock, () => {
+      this.fail(new GrpcError(grpcStatus.unavailable, "the other end reads nothing"));
+    });
     this.#clock = clock;
     this.#handlers = handlers;
     let messages = 0;
@@ -67,7 +59,7 @@ export class GrpcCall {
       }
       if (!this.#cutter.isWithin) this.#since = undefined;
       else if (this.#since === undefined || messages !== before) this.#since = clock.now();
-      this.#restFor(limits.pace?.take(chunk.length) ?? 0);
+      this.#reading.came(chunk.length);
     });
     stream.on("end", () => {
       if (this.#isOver) return;
@@ -93,7 +85,7 @@ export class GrpcCall {
 
   /** Bytes that wait for the other end. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#reading.waiting;
   }
 
   /** Does nothing once the call is over. */
@@ -101,11 +93,8 @@ export class GrpcCall {
     const stream = this.#stream;
     if (this.#isOver || stream.destroyed || stream.writableEnded) return;
     const bytes = prefixed(message);
-    this.#waiting += bytes.length;
-    stream.write(bytes, () => this.#taken(bytes.length));
-    if (this.#waiting <= this.#limits.waiting || this.#watch !== undefined) return;
-    stream.pause();
-    this.#watchWaiting();
+    this.#reading.writes(bytes.length);
+    stream.write(bytes, () => this.#reading.taken(bytes.length));
   }
 
   /** This end sends no more messages; at a server the status follows. */
@@ -142,40 +131,10 @@ export class GrpcCall {
     else this.#handlers.onBroken(why);
   }
 
-  #taken(bytes: number): void {
-    this.#waiting -= bytes;
-    if (this.#watch === undefined) return;
-    this.#watch.cancel();
-    this.#watch = undefined;
-    if (this.#waiting > this.#limits.waiting / 2) this.#watchWaiting();
-    else this.#readOn();
-  }
-
-  #restFor(ms: number): void {
-    if (ms <= 0 || this.#isOver) return;
-    this.#stream.pause();
-    this.#rest?.cancel();
-    this.#rest = this.#clock.after(ms, () => {
-      this.#rest = undefined;
-      this.#readOn();
-    });
-  }
-
-  #readOn(): void {
-    if (this.#watch === undefined && this.#rest === undefined) this.#stream.resume();
-  }
-
-  #watchWaiting(): void {
-    this.#watch = this.#clock.after(this.#limits.stalledMs, () => {
-      this.fail(new GrpcError(grpcStatus.unavailable, "the other end reads nothing"));
-    });
-  }
-
   #closed(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#watch?.cancel();
-    this.#rest?.cancel();
+    this.#reading.end();
     for (const timer of this.#timers) timer.cancel();
     this.#handlers.onEnd(this.#outcome());
   }

@@ -41,7 +41,7 @@ function overTcp(socket: TLSSocket, parts: CkParts): CkSession {
   const line = new SocketLine({
     socket,
     clock,
-    mostWaiting: bounds.waiting,
+    waiting: bounds.waiting,
     stalledMs: bounds.stalledMs,
     onData: (chunk) => carrier.push(chunk, session),
     onEnd: (why) => session.end(ended(why)),

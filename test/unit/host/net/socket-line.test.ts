@@ -25,7 +25,7 @@ async function withLine(
   const line = new SocketLine({
     socket,
     clock,
-    mostWaiting: 100_000,
+    waiting: 100_000,
     stalledMs: 5_000,
     onData: (chunk) => heard.push(chunk),
     onEnd: (reason) => why.push(reason),
