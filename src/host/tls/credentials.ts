@@ -4,10 +4,10 @@
  */
 import { hash } from "node:crypto";
 import { Fault, type FaultCode } from "../../base/errors.ts";
-import { LastRead } from "../config/last-read.ts";
 import { readNamed } from "../config/named-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
+import { Kept } from "./kept.ts";
 import { identityProblem, PemError, readCertificates, readPrivateKey } from "./pem.ts";
 import { connectionReason } from "./reason.ts";
 import type { TextFiles } from "./texts.ts";
@@ -79,34 +79,17 @@ function readIdentity(files: CredentialFiles, code: FaultCode): Pick<Credentials
   return { cert: cert.toString(), key: key.toString() };
 }
 
-/**
- * Credentials of a program that runs, read anew each time. Whom it trusts and who it is are of use without each other: of
- * the one that cannot be used now, what could be used last. So a certificate that was taken back is refused also while
- * the program's own is half written.
- */
-export class KeptCredentials {
-  readonly #trust: LastRead<Pick<Credentials, "ca" | "crl">>;
-  readonly #identity: LastRead<Pick<Credentials, "cert" | "key">>;
-
+/** Those of a program that runs. */
+export class KeptCredentials extends Kept<
+  Pick<Credentials, "ca" | "crl">,
+  Pick<Credentials, "cert" | "key">
+> {
   /** @param code of faults */
   constructor(files: CredentialFiles, code: FaultCode) {
-    this.#trust = new LastRead(() => readTrust(files, code));
-    this.#identity = new LastRead(() => readIdentity(files, code));
-  }
-
-  /** What is wrong with the files, as they were read last. */
-  get trouble(): Fault | undefined {
-    return this.#trust.trouble ?? this.#identity.trouble;
-  }
-
-  /** @throws Fault if there is nothing of before */
-  read(): Credentials {
-    return { ...this.trust(), ...this.#identity.read() };
-  }
-
-  /** Whom it trusts, alone. @throws Fault if there is nothing of before */
-  trust(): Pick<Credentials, "ca" | "crl"> {
-    return this.#trust.read();
+    super(
+      () => readTrust(files, code),
+      () => readIdentity(files, code),
+    );
   }
 }
 

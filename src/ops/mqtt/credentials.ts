@@ -1,10 +1,10 @@
 /** What the node shows to its broker: read anew for each connection, so that it may be renewed. */
 import { hash } from "node:crypto";
 import { Fault } from "../../base/errors.ts";
-import { LastRead } from "../../host/config/last-read.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { CrlError } from "../../host/tls/crl.ts";
+import { Kept } from "../../host/tls/kept.ts";
 import type { TlsTexts } from "../../host/tls/options.ts";
 import { identityProblem, PemError, readCertificates } from "../../host/tls/pem.ts";
 import { trustOf } from "../../host/tls/trust.ts";
@@ -35,41 +35,26 @@ function read(file: string | undefined): Buffer | undefined {
  * @throws Fault `mqtt.connect` that names the file and says what is wrong with it
  */
 export function readBrokerCredentials(files: BrokerFiles): BrokerCredentials {
-  return { ...readTrust(files), ...readIdentity(files), ...asked(files) };
+  return { ...readTrust(files), ...readIdentity(files) };
 }
 
-/**
- * Those of a program that runs, read anew each time: of whom it trusts and of who it is, what could be used last. So a
- * broker that was taken back is left, and not connected to again, also while the program's own key cannot be read.
- */
-export class KeptBrokerCredentials {
-  readonly #files: BrokerFiles;
-  readonly #trust: LastRead<ReturnType<typeof readTrust>>;
-  readonly #identity: LastRead<ReturnType<typeof readIdentity>>;
-
+/** Those of a program that runs: of whom it trusts and of who it is, what could be used last. */
+export class KeptBrokerCredentials extends Kept<
+  ReturnType<typeof readTrust>,
+  ReturnType<typeof readIdentity>
+> {
   constructor(files: BrokerFiles) {
-    this.#files = files;
-    this.#trust = new LastRead(() => readTrust(files));
-    this.#identity = new LastRead(() => readIdentity(files));
-  }
-
-  /** What is wrong with the files, as they were read last. */
-  get trouble(): Fault | undefined {
-    return this.#trust.trouble ?? this.#identity.trouble;
-  }
-
-  /** @throws Fault `mqtt.connect` if there is nothing of before */
-  read(): BrokerCredentials {
-    return { ...this.#trust.read(), ...this.#identity.read(), ...asked(this.#files) };
+    super(
+      () => readTrust(files),
+      () => readIdentity(files),
+    );
   }
 }
 
-function asked({ crl_fresh, require_pq }: BrokerFiles) {
-  return { crlFresh: crl_fresh, requirePq: require_pq };
-}
-
-/** Whom it trusts. @throws Fault `mqtt.connect` */
-function readTrust(files: BrokerFiles): Pick<BrokerCredentials, "ca" | "crl"> {
+/** Whom it trusts, and what is asked of those. @throws Fault `mqtt.connect` */
+function readTrust(
+  files: BrokerFiles,
+): Pick<BrokerCredentials, "ca" | "crl" | "crlFresh" | "requirePq"> {
   const ca = read(files.ca);
   if (ca !== undefined) checkCas(files.ca as string, ca);
   const texts = { ca: ca?.toString(), crl: read(files.crl)?.toString() };
@@ -79,7 +64,7 @@ function readTrust(files: BrokerFiles): Pick<BrokerCredentials, "ca" | "crl"> {
     if (!(error instanceof CrlError)) throw error;
     throw new Fault("mqtt.connect", `revocation list ${error.message}`, { file: files.crl ?? "" });
   }
-  return texts;
+  return { ...texts, crlFresh: files.crl_fresh, requirePq: files.require_pq };
 }
 
 /** Who it is. @throws Fault `mqtt.connect` */
