@@ -110,13 +110,14 @@ export class Renewal {
 
   async #lookAt(one: Renewable): Promise<void> {
     const { clock, est, tell, log } = this.#parts;
-    const of = fingerprintOf(one.cert);
+    const present = tried(one.cert);
+    const of = present instanceof Error ? undefined : present.certificate.fingerprint256;
     const wait = this.#waits.get(one.cert);
     // One that a person has put there meanwhile waits for nothing.
     if (wait !== undefined && wait.of !== of) this.#waits.delete(one.cert);
     else if (wait !== undefined && clock.now() < wait.at) return;
     try {
-      const present = read(one.cert);
+      if (present instanceof Error) throw present;
       if (clock.wall() >= dueAt(present.certificate, est.at)) {
         const again = await this.#renew(one, present);
         if (again !== undefined) {
@@ -244,11 +245,11 @@ function putOff(begun: Begun | undefined): string | undefined {
   return `the CA has not decided since ${new Date(begun.putOff).toISOString()}: see whether it waits for an approval`;
 }
 
-function fingerprintOf(file: string): string | undefined {
+function tried(file: string): Present | Error {
   try {
-    return read(file).certificate.fingerprint256;
-  } catch {
-    return undefined;
+    return read(file);
+  } catch (error) {
+    return error as Error;
   }
 }
 
