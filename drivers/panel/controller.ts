@@ -45,14 +45,12 @@ export async function openController(
     if (controller !== undefined) controller.report(report);
     else if (early.length < 16) early.push(report);
   });
-  let late = false;
   const device = await within(parts.clock, openMs, opened, () => {
-    late = true;
     const facts = { source: factory.where, limit_ms: openMs };
     return new Fault("link.open", "the panel's device does not open", facts);
   }).catch((error) => {
     // It may open all the same, and would be held against the next one.
-    if (late) void opened.then((device) => device.close()).catch(() => {});
+    opened.then((device) => device.close()).catch(() => {});
     throw error;
   });
   controller = new Controller(device, factory.where, parts);
