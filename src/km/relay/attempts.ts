@@ -7,7 +7,7 @@ import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import { BurntWays } from "./burnt.ts";
 import type { PairPolicy } from "./pair-parts.ts";
 import type { RelayEnd } from "./source.ts";
-import type { Via } from "./ways.ts";
+import { nameOf as nameOfWay, type Via } from "./ways.ts";
 
 /** After attempts failed they are tried again after the first, doubling to the second, ms. */
 export const firstWaitMs = 250;
@@ -106,5 +106,5 @@ export class Attempts {
 }
 
 function nameOf({ scheme, via }: Attempt): string {
-  return [scheme, ...via].join("\0");
+  return `${scheme}\0${nameOfWay(via)}`;
 }
