@@ -32,6 +32,8 @@ const busy = new Map<
 const closedAt = new Map<string, number>();
 const lockLingers = 500;
 const lockRetry = 10;
+/** What was written last is waited for so long, ms. */
+const farewell = 500;
 
 export function serialLink(options: SerialOptions, clock: Clock): LinkFactory {
   return {
@@ -61,10 +63,13 @@ async function openSerial(
     autoOpen: false,
   });
   const shut = () => {
-    const closed = new Promise<void>((resolve) => {
-      if (port.isOpen) port.close(() => resolve());
-      else resolve();
-    });
+    const closed = written(port, clock).then(
+      () =>
+        new Promise<void>((resolve) => {
+          if (port.isOpen) port.close(() => resolve());
+          else resolve();
+        }),
+    );
     return untilDone(options.path, "closed", closed).finally(() => {
       closedAt.set(options.path, clock.now());
     });
@@ -91,6 +96,24 @@ async function openSerial(
     throw new Fault("stopped", "opening the serial port was stopped", { source: options.path });
   }
   return link;
+}
+
+/**
+ * Waits until the device has what was written, a farewell for one, or takes nothing for a while. A
+ * write that is under way when its descriptor is closed may land in what is opened under that number next.
+ */
+function written(port: SerialPort, clock: Clock): Promise<void> {
+  if (!port.isOpen || port.writableLength === 0) return Promise.resolve();
+  return new Promise<void>((resolve) => {
+    const timer = clock.after(farewell, resolve);
+    const done = () => {
+      timer.cancel();
+      resolve();
+    };
+    port.once("close", done);
+    // Nothing, behind all that waits.
+    port.write(Buffer.alloc(0), done);
+  });
 }
 
 /** @throws what serialport says */
