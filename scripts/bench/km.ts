@@ -50,7 +50,9 @@ class Site {
     const site = new Site();
     try {
       const program = launcher("qkd-km");
-      const pair = await KmPair.make({ folder: site.#folder, modules, program });
+      // Prepared keys whose offer comes too late are stock no more, and stock is what is waited for.
+      const door = "prepared_keys = 0\n";
+      const pair = await KmPair.make({ folder: site.#folder, modules, program, door });
       site.#kms = alone ? [pair.alice] : pair.kms;
       await Promise.all(site.#kms.map((km) => km.start(AbortSignal.timeout(deadlineMs))));
       return await body(site);

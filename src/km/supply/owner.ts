@@ -19,6 +19,7 @@ import { countOf, cutBytes, cutKeys, lengthOf } from "../store/key-run.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
+import { Ahead } from "./ahead.ts";
 import { InOrder } from "./in-order.ts";
 import { drawKsaId, drawKsaIds } from "./ksa-id.ts";
 import { offeredUses } from "./offered.ts";
@@ -45,6 +46,7 @@ export class Owner {
   /** The last acknowledgement of fates, and the turn in which it was made. */
   #fateOk: { readonly turn: number; number: number } | undefined;
   readonly #short: () => void;
+  readonly #ahead: Ahead;
 
   /**
    * @param incarnation 16 bytes, drawn at this start
@@ -54,6 +56,8 @@ export class Owner {
     this.#context = context;
     this.#incarnation = incarnation;
     this.#short = short;
+    const chance = () => context.random(4).readUInt32BE() / 2 ** 32;
+    this.#ahead = new Ahead(() => context.now(), chance);
   }
 
   get pending(): number {
@@ -73,11 +77,15 @@ export class Owner {
     this.#begin(keys, length, { request, pickUp, deadline, done });
   }
 
-  /** Offers keys without an application, so that a later request needs no round trip. They end with the process. */
+  /**
+   * Offers keys without an application, so that a later request needs no round trip, unless such keys were not taken
+   * of late. They end with the process.
+   */
   preOffer(keys: number, length: number, pickUp: number, deadline: number): void {
-    if (this.#context.ready) {
-      this.#begin(keys, length, { request: undefined, pickUp, deadline, done: () => {} });
-    }
+    if (!this.#context.ready || !this.#ahead.isAllowed) return;
+    this.#ahead.begun();
+    const done = (result: Use[] | Shortage) => this.#ahead.ended(typeof result !== "string");
+    this.#begin(keys, length, { request: undefined, pickUp, deadline, done });
   }
 
   #begin(
