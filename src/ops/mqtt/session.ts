@@ -33,8 +33,10 @@ const closeTimeout = 500;
 const socketBacklog = 65_536;
 /** Topics of messages that were too long, told for each connection. */
 const mostTold = 8;
-/** Fixed header, packet identifier and properties of a PUBLISH, bytes. */
+/** Fixed header, packet identifier and properties of a PUBLISH, without correlation data; bytes. */
 const overhead = 64;
+/** Longest topic (MQTT 5 §1.5.4), bytes: mqtt.js throws at a longer one. */
+const longestTopic = 65_535;
 
 /** A message that came. Its content is from any client that may publish at the broker. */
 export interface Incoming {
@@ -221,9 +223,10 @@ export class MqttSession {
   send(message: Outgoing, { acknowledged, refused }: DeliveryCallbacks): void {
     if (this.#over) return;
     const { topic, payload } = message;
-    if (!this.#fits(message)) {
+    const tooLong = this.#tooLong(message);
+    if (tooLong !== undefined) {
       // Deferred, like every callback: the caller is still inside its send loop.
-      return queueMicrotask(() => refused("longer than the broker takes", true));
+      return queueMicrotask(() => refused(tooLong, true));
     }
     this.#unacknowledged++;
     const timer = this.#clock.after(ackTimeout, () =>
@@ -244,7 +247,7 @@ export class MqttSession {
   /** Sends a message of QoS 0, or not. @returns false if it was dropped */
   offer(message: Outgoing): boolean {
     if (this.#over || this.#client.stream.writableLength > socketBacklog) return false;
-    if (!this.#fits(message)) return false;
+    if (this.#tooLong(message) !== undefined) return false;
     const { topic, payload } = message;
     this.#client.publish(topic, payload, this.#properties(message), () => {});
     return true;
@@ -277,8 +280,12 @@ export class MqttSession {
     this.#end(undefined);
   }
 
-  #fits({ topic, payload }: Outgoing): boolean {
-    return Buffer.byteLength(topic) + payload.length + overhead <= this.#limits.packet;
+  /** What of it is too long; undefined: nothing. Topic and correlation data may be a stranger's. */
+  #tooLong({ topic, payload, correlation }: Outgoing): string | undefined {
+    const topicBytes = Buffer.byteLength(topic);
+    if (topicBytes > longestTopic) return `topic longer than MQTT allows: ${longestTopic} bytes`;
+    const bytes = topicBytes + payload.length + (correlation?.length ?? 0) + overhead;
+    return bytes > this.#limits.packet ? "longer than the broker takes" : undefined;
   }
 
   #properties({ kind, correlation }: Outgoing) {
