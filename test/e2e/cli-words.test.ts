@@ -61,6 +61,9 @@ test("an option without its value is told as such, and an option of another comm
     [["zeroize", "alice", "--yes", "--json"], "--yes needs a value: --yes NODE_ID"],
     [["zeroize", "alice", "--yes"], "--yes needs a value: --yes NODE_ID"],
     [["events", "-n", "--follow"], "-n needs a value: -n N"],
+    // A variable of the shell that is not set.
+    [["status", "--config", ""], "--config needs a value: --config FILE"],
+    [["run", "--config="], "--config needs a value: --config FILE"],
   ] as const) {
     const { code, err } = await qkdNode(args);
     t.is(code, 64);
@@ -68,6 +71,28 @@ test("an option without its value is told as such, and an option of another comm
   }
   const km = await qkdNode(["alarms", "--ack", "--json"], {}, programPath("qkd-km"));
   t.like(km, { code: 64, err: "qkd-km: --ack needs a value\nTry: qkd-km --help\n" });
+  const empty = await qkdNode(["status", "--config", ""], {}, programPath("qkd-km"));
+  t.like(empty, { code: 64, err: "qkd-km: --config needs a value\nTry: qkd-km --help\n" });
+});
+
+test("a configuration that is none is told in words, whichever command reads it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-cli-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  for (const [path, why] of [
+    [folder, "it is a folder"],
+    [join(file, "node.toml"), "it is below a file"],
+    [join(folder, "none"), "no such file"],
+  ] as const) {
+    for (const args of [["status"], ["config", "show"], ["check-config"]]) {
+      const { code, err } = await qkdNode([...args, "--config", path]);
+      t.is(code, 78, args.join(" "));
+      t.true(err.endsWith(`${path}: cannot be read: ${why}\n`), err);
+    }
+  }
+  const { err } = await qkdNode(["check-config", ""]);
+  t.is(err, '"": cannot be read: no such file\n');
 });
 
 test("output that cannot be written is told, with exit code 74; a reader that goes is no error", async (t) => {

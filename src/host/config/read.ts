@@ -11,7 +11,7 @@ export function readConfigText(file: string, whyNot: (error: unknown) => string)
     bytes = readConfigBytes(file);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+    throw new ConfigError("config.file", [`${file || '""'}: cannot be read: ${whyNot(error)}`]);
   }
   const wrong = textProblem(bytes);
   if (wrong !== undefined) throw new ConfigError("config.file", [`${file}: ${wrong}`]);

@@ -120,15 +120,25 @@ export function valueless(message: string): string | undefined {
   return said.exec(message)?.[1];
 }
 
+/** @returns an option whose value has no letter: a variable of the shell that is not set */
+export function emptyOption(values: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(values).find((name) => values[name] === "");
+}
+
 /** @throws UsageError */
 function parse(args: readonly string[], options: OptionTable) {
+  const needsValue = (name: string) => new UsageError(`--${name} needs a value`);
+  let parsed: ReturnType<typeof parseArgs<{ options: OptionTable; allowPositionals: true }>>;
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options });
+    parsed = parseArgs({ args: [...args], allowPositionals: true, options });
   } catch (error) {
     const { message } = error as Error;
     const bare = valueless(message);
-    throw new UsageError(bare === undefined ? firstSentence(message) : `--${bare} needs a value`);
+    throw bare === undefined ? new UsageError(firstSentence(message)) : needsValue(bare);
   }
+  const empty = emptyOption(parsed.values);
+  if (empty !== undefined) throw needsValue(empty);
+  return parsed;
 }
 
 async function go<Options extends OptionTable>(

@@ -7,7 +7,13 @@ import { exit } from "../../base/exit-codes.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { didYouMean, nearest } from "../../base/words.ts";
 import { endBySignals } from "../../host/life/signals.ts";
-import { explain, firstSentence, UsageError, valueless } from "../../host/terminal/program.ts";
+import {
+  emptyOption,
+  explain,
+  firstSentence,
+  UsageError,
+  valueless,
+} from "../../host/terminal/program.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
@@ -75,8 +81,12 @@ function parse(args: string[]) {
     ]),
   );
   try {
-    return parseArgs({ args, allowPositionals: true, options });
+    const parsed = parseArgs({ args, allowPositionals: true, options });
+    const empty = emptyOption(parsed.values);
+    if (empty === undefined) return parsed;
+    throw new UsageError(needsValue(empty, commandIn(args)));
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(wrongOption((error as Error).message, commandIn(args)));
   }
 }
@@ -86,7 +96,10 @@ function wrongOption(message: string, command: CommandInfo | undefined): string 
   const [, odd] = /^Unknown option '--?([\w-]+)/.exec(message) ?? [];
   if (odd !== undefined) return firstSentence(message) + nearOption(odd, command);
   const bare = valueless(message);
-  if (bare === undefined) return firstSentence(message);
+  return bare === undefined ? firstSentence(message) : needsValue(bare, command);
+}
+
+function needsValue(bare: string, command: CommandInfo | undefined): string {
   const known = command === undefined ? commands.flatMap(optionsOf) : optionsOf(command);
   const meant = known.find(({ name }) => name === bare);
   if (meant === undefined) return noOption(command?.name ?? "qkd-node", bare, command);
