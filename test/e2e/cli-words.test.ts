@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { commands } from "../../src/node/cli/commands.ts";
 import { schemas } from "../../src/node/cli/schema.ts";
-import { program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
+import { problemsOf, program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
 import { programPath } from "../rig/programs.ts";
 
 test("a wrong command line is told in two lines, with exit code 64", async (t) => {
@@ -90,6 +90,15 @@ test("a configuration that is none is told in words, whichever command reads it"
       t.is(code, 78, args.join(" "));
       t.true(err.endsWith(`${path}: cannot be read: ${why}\n`), err);
     }
+  }
+  for (const args of [
+    ["check-config", file],
+    ["config", "check", "--config", file],
+  ]) {
+    const { code, out } = await qkdNode([...args, "--json"]);
+    t.is(code, 78);
+    t.like(JSON.parse(out), { file, good: false });
+    t.deepEqual(problemsOf(args[0] as string, out), []);
   }
   const { err } = await qkdNode(["check-config", ""]);
   t.is(err, '"": cannot be read: no such file\n');

@@ -155,6 +155,8 @@ test.serial("what is wrong with a configuration is said, all of it at once", asy
   const good = spawnSync(qkdPsk, ["check-config", "--config", `${folder}/master/psk.toml`]);
   t.is(good.status, 0);
   t.regex(good.stdout.toString(), /: good \(master, with app-b\)/);
+  const named = spawnSync(qkdPsk, ["check-config", `${folder}/master/psk.toml`]);
+  t.is(named.stdout.toString(), good.stdout.toString());
   const config = readFileSync(`${folder}/master/psk.toml`, "utf8");
   const wrong = config.replace(/^port = .*$/m, "").replace("https:", "http:");
   writeFileSync(`${folder}/wrong.toml`, `${wrong}\n[wireguard]\ninterface = "wg0"\npeer = "x"\n`);

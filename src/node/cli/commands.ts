@@ -299,7 +299,6 @@ export const commands: readonly CommandInfo[] = [
     args: "FILE",
     summary: "say what is wrong with a configuration",
     examples: ["qkd-node check-config /etc/qkd-node/node.toml"],
-    json: false,
   },
   {
     ...standard,

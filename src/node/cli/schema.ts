@@ -42,6 +42,10 @@ const keys = object({
   ),
 });
 
+const checkedConfig = object({ file: text, good: flag, node: text, problems: list(text) }, [
+  "node",
+]);
+
 const value = { oneOf: [number, list(number)] };
 const figure = object(
   {
@@ -237,7 +241,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
         },
         ["digest"],
       ),
-      object({ file: text, good: flag, node: text, problems: list(text) }, ["node"]),
+      checkedConfig,
       object({
         file: text,
         same: flag,
@@ -246,6 +250,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
     ],
     description: "show, check, diff",
   },
+  "check-config": checkedConfig,
   doctor: object(
     {
       node: text,

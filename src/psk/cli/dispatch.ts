@@ -14,7 +14,7 @@ const usage = `qkd-psk COMMAND [--config FILE]: QKD keys for a tunnel, changed w
                  program), together with the qkd-psk at the other end, until it
                  is stopped
   check-config   says what is wrong with the configuration and the files that it
-                 names
+                 names; also: check-config FILE
 
   --config FILE  its configuration (default ${standardConfig})
   --help, --version
@@ -37,10 +37,10 @@ const program: Program<Record<never, never>> = {
       run: async ({ file }) => (await import("../main.ts")).run(loadPskConfig(file)),
     },
     {
-      call: "check-config",
-      run: ({ file }) => {
-        const { role, peer } = checkPskConfig(file, systemClock.wall());
-        terminal.say(`${file}: good (${role}, with ${peer.sae})`);
+      call: "check-config [FILE]",
+      run: ({ file, words: [named = file] }) => {
+        const { role, peer } = checkPskConfig(named, systemClock.wall());
+        terminal.say(`${named}: good (${role}, with ${peer.sae})`);
         return exit.ok;
       },
     },
