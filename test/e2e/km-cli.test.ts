@@ -81,6 +81,15 @@ test("an error of its own is one line without what the program had in hand", (t)
   t.is(full.stderr, "qkd-km: the output cannot be written: no space left (ENOSPC)\n");
 });
 
+test("where no token is configured hsm says so, and gives no advice that leads nowhere", async (t) => {
+  const { config } = await pair(t);
+  for (const act of ["init", "check"]) {
+    const { status, stderr } = km("hsm", act, "--config", config);
+    t.is(stderr, `${config}: store.hsm: missing: there is no token to ask\n`);
+    t.is(status, exit.config);
+  }
+});
+
 test("check-config names file, line and key of all that is wrong, files included", async (t) => {
   const { folder, config } = await pair(t);
   const good = km("check-config", config);

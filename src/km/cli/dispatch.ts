@@ -238,7 +238,7 @@ const commands: readonly Command<Options>[] = [
       call: `hsm ${act}`,
       options: act === "init" ? ["json", "adopt"] : ["json"],
       run: async ({ file, values: { json = false, adopt } }) =>
-        (await import("./hsm.ts")).hsmCommand(await loadConfig(file), act, { json, adopt }),
+        (await import("./hsm.ts")).hsmCommand(file, act, { json, adopt }),
     }),
   ),
   ...(["check", "repair"] as const).map(

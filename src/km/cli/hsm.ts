@@ -2,9 +2,10 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { ConfigError } from "../../host/config/problems.ts";
 import { diskFiles, exists } from "../../host/disk/files.ts";
 import { lockFolder } from "../../host/disk/lock.ts";
-import type { KmConfig } from "../config/load.ts";
+import { type KmConfig, loadKmConfig } from "../config/load.ts";
 import { opensStore } from "../io/engine/keyring.ts";
 import { askToken, type HsmAnswered } from "../io/hsm/ask.ts";
 import type { Wrapped } from "../io/hsm/protocol.ts";
@@ -44,25 +45,32 @@ interface HsmChecked {
 }
 
 /**
+ * @param file the configuration
  * @param adopt file of a master key that there is already
- * @returns the exit code: 1 if what was checked opens no store @throws Fault
+ * @returns the exit code: 1 if what was checked opens no store @throws Fault; ConfigError without a token
  */
 export async function hsmCommand(
-  config: KmConfig,
+  file: string,
   act: "init" | "check",
   { json, adopt }: { readonly json: boolean; readonly adopt?: string | undefined },
 ): Promise<number> {
+  const config = loadKmConfig(file);
+  if (config.store.hsm === undefined) {
+    throw new ConfigError("config.value", [
+      `${file}: store.hsm: missing: there is no token to ask`,
+    ]);
+  }
   if (act === "check") {
     const checked = await check(config);
     process.stdout.write(`${json ? JSON.stringify(checked) : checkedText(checked)}\n`);
     return checked.good ? exit.ok : exit.failed;
   }
   const done = await init(config, systemClock, adopt);
-  const { token, serial, key, made_key, file } = done;
+  const { token, serial, key, made_key, file: wrapped } = done;
   const lines = [
     `token          ${token}, serial number ${serial}`,
     `wrapping key   ${key}, ${made_key ? "made" : "was there"}`,
-    `master key     ${adopt === undefined ? "drawn" : "taken over"}, wrapped in ${file}`,
+    `master key     ${adopt === undefined ? "drawn" : "taken over"}, wrapped in ${wrapped}`,
   ];
   process.stdout.write(json ? `${JSON.stringify(done)}\n` : `${lines.join("\n")}\n`);
   return exit.ok;
