@@ -109,9 +109,10 @@ async function start(
     await local.server.listen();
     house.defer(() => local.server.close());
   };
+  let onLost = () => {};
   const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
-    { clock, log, stop, onFailure },
+    { clock, log, stop, onFailure, onLost: () => onLost() },
     house,
     locked,
   );
@@ -131,6 +132,7 @@ async function start(
   const known = damage.segments.length + damage.gone.length + damage.groups;
   const lost = Math.max(known, Math.sign(damage.keys)) + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
+  onLost = () => alarms.damaged("1 part", moment());
   const byModule = new Map<string, LinkOfKm>();
   const leaving = new ConfirmedStore(store);
   const supplies = await Supplies.open({

@@ -26,6 +26,8 @@ interface Extent {
   state: "coming" | "stored" | "leaving" | "gone";
   /** Bytes of its beginning that are not needed any more. */
   forgotten: number;
+  /** The disk did not give all of it for a while, and the store told that it gave that up. */
+  isLost?: boolean;
 }
 
 const folder = "/store";
@@ -90,6 +92,10 @@ export class EngineStory {
         reserveBytes: 2_048,
         onFailure: (fault) => failed.reject(fault),
         onRekeyed: () => this.rekeyed++,
+        onLost: ({ number }) => {
+          if (disk.troubles === 0) this.broken.push(`extent ${number} is told as lost`);
+          Object.assign(this.#extents.get(number) ?? {}, { isLost: true });
+        },
       });
       const one = opened;
       this.#living = one;
@@ -188,7 +194,8 @@ export class EngineStory {
       troubles = disk?.troubles;
       found = await new Promise<Buffer | undefined>((done) => store.read("ab", whole, done));
     } while (found === undefined && disk?.troubles !== troubles);
-    const { bytes, forgotten } = extent;
+    const { bytes, forgotten, isLost } = extent;
+    if (found === undefined && isLost) return;
     if (!found?.subarray(forgotten).equals(bytes.subarray(forgotten))) {
       this.broken.push(`extent ${number} has other bytes`);
     }
@@ -297,7 +304,12 @@ export class EngineStory {
 
   /** What was used is in no file, with the master key in hand; what was not, is where it should be. */
   async #end({ store }: Opened, disk: Disk): Promise<void> {
-    await store.shred();
+    // What the disk does not give is made unreadable when it gives it again.
+    let troubles: number;
+    do {
+      troubles = disk.troubles;
+      await store.shred();
+    } while (disk.troubles !== troubles);
     const loot = (files: Map<string, Buffer>, masterKey: Buffer) =>
       Buffer.concat(steal(files, masterKey, { link: "ab", extents: this.#nextExtent }));
     const all = loot(disk.files(folder), this.#masterKey);

@@ -33,12 +33,14 @@ interface Surroundings {
   readonly stop: AbortSignal;
   /** The store can't go on: the process ends. */
   readonly onFailure: (error: unknown) => void;
+  /** Stock was given up while the store is open. */
+  readonly onLost: () => void;
 }
 
 /** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault; `stopped` */
 export async function openStore(
   config: StoreTables,
-  { clock, log, stop, onFailure }: Surroundings,
+  { clock, log, stop, onFailure, onLost }: Surroundings,
   house: AsyncDisposableStack,
   locked: () => Promise<void>,
 ) {
@@ -66,6 +68,12 @@ export async function openStore(
       clock,
       onFailure,
       onRekeyed: () => onRekeyed(),
+      onLost: ({ link, number, bytes }) => {
+        log
+          .child("store")
+          .error("stock is damaged on the disk: lost", { link, extent: number, bytes });
+        onLost();
+      },
     });
   };
   const opened = await openLocked().finally(() => found.key.fill(0));

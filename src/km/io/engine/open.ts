@@ -18,6 +18,7 @@ import { closedWith, goneSegments, isFilled, lostKeys, rowsOfLost } from "./lost
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
 import { Reserve } from "./reserve.ts";
+import type { LostStock } from "./salvage.ts";
 import type { Unreadable } from "./unreadable.ts";
 import { Volumes } from "./volumes.ts";
 
@@ -34,6 +35,8 @@ export interface OpenOptions {
   readonly onFailure: (fault: Fault) => void;
   /** All that is stored is sealed anew, after {@link Engine.rekey} of this process or an earlier one. */
   readonly onRekeyed?: () => void;
+  /** Stock is damaged on the disk, and was given up when the rest of it was sealed anew. */
+  readonly onLost?: (lost: LostStock) => void;
   readonly clock?: Clock;
   readonly random?: (length: number) => Buffer;
   readonly files?: FileSystem;
@@ -191,6 +194,7 @@ async function openAll(
       clock,
       onFailure: options.onFailure,
       onRekeyed: options.onRekeyed,
+      onLost: options.onLost,
     });
     const rows: Row[] = books.rows.map(({ kind, link, key, value }) => ({
       kind: kinds.get(kind) ?? "store",

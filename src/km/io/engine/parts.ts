@@ -8,6 +8,7 @@ import type { IntakeFiles } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Reserve } from "./reserve.ts";
+import type { LostStock } from "./salvage.ts";
 import type { Volumes } from "./volumes.ts";
 
 export interface EngineParts {
@@ -29,4 +30,6 @@ export interface EngineParts {
   readonly onFailure: (fault: Fault) => void;
   /** All that is stored is sealed anew for another master key. */
   readonly onRekeyed?: (() => void) | undefined;
+  /** Stock is damaged on the disk, and was given up when the rest of it was sealed anew. */
+  readonly onLost?: ((lost: LostStock) => void) | undefined;
 }

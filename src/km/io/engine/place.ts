@@ -15,6 +15,8 @@ export interface NewBytes {
   readonly link: string;
   readonly number: number;
   readonly bytes: Buffer;
+  /** Numbers of stretches that are given up: nothing is to open them. */
+  readonly holes?: readonly number[];
 }
 
 /** Bytes before the first stretch. */

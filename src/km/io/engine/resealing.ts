@@ -11,16 +11,19 @@ import { isFull } from "./reserve.ts";
 
 /** Between two pieces there is as much time for others as the last one took, and at least this, ms. */
 const leastPauseMs = 5;
-/** A full disk is tried again after this, ms. */
-const fullPauseMs = 10_000;
+/** A disk that is full, or does not give what is to be sealed anew, is tried again after this, ms. */
+const diskPauseMs = 10_000;
 
 export interface ResealingHost {
   /** Runs it beside all else, and alone of its kind. */
   work(run: () => Promise<void>): void;
   /** Runs it between two syncs: nothing else is written meanwhile. @returns what it returns, or throws */
   between<T>(run: () => Promise<T>): Promise<T>;
-  /** Seals a piece anew. @returns whether there may be more. @throws a system error of a full disk */
-  piece(): Promise<boolean>;
+  /**
+   * Seals a piece anew. @returns whether there may be more; "later": the disk does not give what is left now
+   * @throws a system error of a full disk
+   */
+  piece(): Promise<boolean | "later">;
   /** Nothing is left. */
   done(): void;
 }
@@ -95,11 +98,13 @@ export class Resealing {
     const begun = this.#parts.clock.now();
     try {
       await this.#tell();
-      if (!(await this.#host.piece())) return await this.#end();
+      const more = await this.#host.piece();
+      if (more === false) return await this.#end();
+      if (more === "later") return this.#next(diskPauseMs);
     } catch (error) {
       if (!isFull(error)) throw error;
       // Supply goes on: what is used makes room.
-      return this.#next(fullPauseMs);
+      return this.#next(diskPauseMs);
     }
     this.#next(Math.max(leastPauseMs, this.#parts.clock.now() - begun));
   }

@@ -13,7 +13,7 @@ import { closedWith } from "./lost-keys.ts";
 import type { EngineParts } from "./parts.ts";
 import { type NewBytes, type Place, placeName } from "./place.ts";
 import { isFull } from "./reserve.ts";
-import { type Unreadable, unlessUnreadable } from "./unreadable.ts";
+import { Salvage } from "./salvage.ts";
 import type { WaitingGroups } from "./waiting-groups.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
@@ -57,6 +57,9 @@ export class Shredder {
   /** Segments that are gone, and of which the books still have rows. */
   readonly #segmentsGone: number[] = [];
   #timer: Timer | undefined;
+  readonly #salvage: Salvage;
+  /** Some of this round is to be tried again before the next would be due. */
+  #isAgain = false;
   #stopped = false;
 
   constructor(
@@ -67,6 +70,8 @@ export class Shredder {
     this.#parts = parts;
     this.#groups = groups;
     this.#host = host;
+    const { volumes, clock, wipeAfter, onLost = () => {} } = parts;
+    this.#salvage = new Salvage(volumes, clock, wipeAfter / 8, onLost);
     this.#next();
   }
 
@@ -90,7 +95,8 @@ export class Shredder {
     const { done } = await pieces.next();
     if (done) {
       await this.#host.round();
-      return this.#next(Math.max(leastPauseMs, roundBegun + wipeAfter / 2 - clock.now()));
+      const due = roundBegun + wipeAfter / (this.#isAgain ? 4 : 2);
+      return this.#next(Math.max(leastPauseMs, due - clock.now()));
     }
     // A round that takes long goes on without pauses: what is used is unreadable in time.
     const isLate = clock.now() - roundBegun > wipeAfter / 4;
@@ -122,6 +128,7 @@ export class Shredder {
       this.#forgotten.delete(name);
       this.#dirty.delete(name);
       this.#due.delete(name);
+      this.#salvage.forget(name);
     }
   }
 
@@ -135,17 +142,16 @@ export class Shredder {
 
   /**
    * Seals some of what is under an older key of the store anew.
-   * @returns whether there may be more
+   * @returns whether there may be more; "later": the disk does not give what is left now
    * @throws a system error: of a full disk, what was to be sealed anew is as it was
    */
-  async resealOlder(): Promise<boolean> {
+  async resealOlder(): Promise<boolean | "later"> {
     const { volumes, intake } = this.#parts;
     const places = await volumes.older(olderAtOnce);
     if (places.length > 0) {
-      // To be given up is for ever: one that the disk does not give now is not.
-      for (const place of await this.#resealSome(places, "refused", (write) => write())) {
-        await volumes.giveUp(place);
-      }
+      const { later, lost } = await this.#resealSome(places, (write) => write());
+      for (const place of lost) await volumes.giveUp(place);
+      if (later.length === places.length) return "later";
     } else {
       const any = await this.#host.between(async () => {
         const groups = intake
@@ -176,15 +182,17 @@ export class Shredder {
     const { volumes, intake } = this.#parts;
     for (const name of this.#dirty) this.#due.add(name);
     this.#dirty.clear();
+    this.#isAgain = false;
     for (let places = this.#takeDue(most); places.length > 0; places = this.#takeDue(most)) {
-      const left = await this.#resealSome(places, "damaged");
-      // The disk may give them later.
-      for (const { link, number } of left) this.#dirty.add(placeName(link, number));
+      const { later, lost } = await this.#resealSome(places);
+      for (const { link, number } of later) this.#dirty.add(placeName(link, number));
+      this.#isAgain ||= later.length > 0;
+      for (const place of lost) await volumes.giveUp(place);
       yield;
     }
     for (const part of cut(volumes.toMove(), most)) {
       const places = part.filter((it) => volumes.place(it.link, it.number) === it);
-      await this.#resealSome(places, "damaged");
+      await this.#resealSome(places);
       yield;
     }
     do {
@@ -262,31 +270,28 @@ export class Shredder {
   }
 
   /**
-   * @param unreadable what becomes of those that the disk does not give @param makeRoom and of a full disk
-   * @returns those that do not open
+   * @param makeRoom decides what becomes of a full disk
+   * @returns those of which the disk does not give all now, and those of which nothing opens: both are as they were
    */
   async #resealSome(
     places: readonly Place[],
-    unreadable: Unreadable,
     makeRoom: MakeRoom = (write) => this.#parts.reserve.use(write),
-  ): Promise<Place[]> {
+  ): Promise<{ readonly later: readonly Place[]; readonly lost: readonly Place[] }> {
     const { volumes, ledger, reserve } = this.#parts;
     const extents: NewBytes[] = [];
-    const damaged: Place[] = [];
+    const left = { later: [] as Place[], lost: [] as Place[] };
     for (const place of places) {
-      const read = () => volumes.read(place, 0, place.length, "once");
-      const bytes = await unlessUnreadable(unreadable, read);
-      // Damaged: `store check` tells of it, and a read of it finds nothing.
-      if (bytes === undefined) {
-        damaged.push(place);
+      const used = () => this.#forgotten.get(placeName(place.link, place.number)) ?? [];
+      const found = await this.#salvage.read(place, used());
+      if (typeof found === "string") {
+        left[found].push(place);
         continue;
       }
-      for (const { start, end } of this.#forgotten.get(placeName(place.link, place.number)) ?? []) {
-        bytes.fill(0, start, end);
-      }
-      extents.push({ link: place.link, number: place.number, bytes });
+      // What was used while it was read, too.
+      for (const { start, end } of used()) found.bytes.fill(0, start, end);
+      extents.push({ link: place.link, number: place.number, ...found });
     }
-    if (extents.length === 0) return damaged;
+    if (extents.length === 0) return left;
     const written = await makeRoom(() => volumes.write(extents, "aside")).finally(() => {
       for (const { bytes } of extents) wipeMemory(bytes);
     });
@@ -314,7 +319,7 @@ export class Shredder {
         if (before !== undefined) this.#left.push(before);
       }
     });
-    return damaged;
+    return left;
   }
 
   async #copy(groups: readonly Group[], makeRoom: MakeRoom): Promise<void> {

@@ -331,7 +331,7 @@ test("nothing is acknowledged that a key seals which is not on the disk yet", as
   t.is(acknowledged.length, 2);
 });
 
-test("an extent that is damaged is given up when the store is sealed anew: the old key opens nothing of it", async (t) => {
+test("what is damaged of an extent is given up when the store is sealed anew: the old key opens nothing of it", async (t) => {
   const { open, masterKey, folder, clock } = await bench(t);
   const first = await open();
   const stored = await put(first, someKeys(2, 40_000));
@@ -349,7 +349,7 @@ test("an extent that is damaged is given up when the store is sealed anew: the o
   await second.store.rekey(other);
   await resealed(second, clock);
   t.is(await read(second, 1, 0, 80_000), undefined);
-  t.is(await read(second, 1, 60_000, 80_000), undefined);
+  t.is((await read(second, 1, 60_000, 80_000))?.length, 20_000);
   // Also who kept the file with the keys of the store, as it was.
   const files = await filesByName(folder);
   files.set(join(folder, "store"), before.get(join(folder, "store")) as Buffer);
