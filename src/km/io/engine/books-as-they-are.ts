@@ -5,6 +5,7 @@
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
+import { errorCode } from "../../../base/errors.ts";
 
 export interface BooksAsTheyAre {
   readonly database: DatabaseSync;
@@ -23,11 +24,27 @@ export function openAsTheyAre(path: string, timeout: number): BooksAsTheyAre {
   // SQLite wants to see an index of the -wal, and reads without it when there is one that it may not write.
   const index = `${path}-shm`;
   const isNew = statSync(index, { throwIfNoEntry: false }) === undefined;
-  if (isNew) closeSync(openSync(index, "wx", 0o600));
+  if (isNew && !canMake(index)) {
+    // With no other process beside it, as none writes to such a disk, it has the index in memory.
+    const books = open(path, "vfs=unix-none", timeout, () => {});
+    books.database.exec("PRAGMA locking_mode = EXCLUSIVE");
+    return books;
+  }
   const tidy = () => {
     if (isNew) rmSync(index, { force: true });
   };
   return open(path, "readonly_shm=1", timeout, tidy);
+}
+
+/** @returns false on a disk that is read-only @throws a system error */
+function canMake(file: string): boolean {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EROFS") return false;
+    throw error;
+  }
 }
 
 function open(path: string, how: string, timeout: number, tidy: () => void): BooksAsTheyAre {

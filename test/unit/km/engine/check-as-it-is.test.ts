@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { hash, randomBytes } from "node:crypto";
-import { cp, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -82,6 +83,36 @@ test("nor does it leave an index that was not there", async (t) => {
   t.is((await checkStore({ folder: killed, masterKey })).waiting_keys, 5);
   t.deepEqual(await all(killed), before);
 });
+
+const program = `
+import { checkStore } from ${JSON.stringify(join(import.meta.dirname, "../../../../src/km/io/engine/check.ts"))};
+const [folder, key] = process.argv.slice(2);
+const { waiting_keys } = await checkStore({ folder, masterKey: Buffer.from(key, "hex") });
+console.log(waiting_keys);
+`;
+
+/** Mounts it read-only for what is run there alone. */
+const readOnlyMount =
+  'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
+
+for (const [what, isThere] of [
+  ["an index", true],
+  ["no index", false],
+] as const) {
+  test(`a store that was killed, with ${what} of its -wal, is checked on a disk that is read-only`, async (t) => {
+    const { killed } = await stores(t);
+    if (!isThere) await rm(join(killed, "books.sqlite-shm"));
+    const before = await all(killed);
+    const check = join(await newFolder(t), "check.mts");
+    await writeFile(check, program);
+    const node = [process.execPath, check, killed, masterKey.toString("hex")];
+    const args = ["--mount", "sh", "-c", readOnlyMount, "sh", killed, ...node];
+    const { status, stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8" });
+    if (status !== 0 && /not permitted|denied/i.test(stderr)) return t.pass("needs root");
+    t.is(stdout, "5\n", stderr);
+    t.deepEqual(await all(killed), before);
+  });
+}
 
 test("books of an older version stay as that one reads them", async (t) => {
   const { closed } = await stores(t);
