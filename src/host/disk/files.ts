@@ -37,7 +37,10 @@ export interface OpenFile {
  */
 export const durableWrites = "rs+";
 
-/** Flags of a file that is there, to be read or changed, and of no symbolic link to one: that is refused as `ELOOP`. */
+/**
+ * Flags of a file that is there, to be read or changed, and of nothing else: a symbolic link to one is refused as `ELOOP`, a folder
+ * as `EISDIR`.
+ */
 export const noLink = { read: "rn", change: "rn+" } as const;
 
 export interface FileSystem {
@@ -88,6 +91,9 @@ async function openFile(path: string, flags: string, mode: number): Promise<Open
   const file = await fs.open(path, number | O_NONBLOCK | O_NOCTTY, mode);
   try {
     const stats = await file.stat();
+    // Some file systems have folders of no length, which nothing else tells from a file that was cut.
+    if (stats.isDirectory() && (number & O_NOFOLLOW) !== 0)
+      throw Object.assign(new Error("it is a folder"), { code: "EISDIR", path });
     // What a folder is good for it says itself.
     if (stats.isFile() || stats.isDirectory()) return named(path, file);
     throw Object.assign(new Error("it is a pipe or a device"), { code: "ENOTFILE", path });

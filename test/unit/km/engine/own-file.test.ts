@@ -6,8 +6,10 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import { describe, type Fault } from "../../../../src/base/errors.ts";
+import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { checkStore, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
+import { openOwn } from "../../../../src/km/io/engine/own-file.ts";
 import { makeFifo, openFifo } from "../../../emulator/fifo.ts";
 import { putKeys } from "../../../rig/stored-keys.ts";
 
@@ -84,5 +86,13 @@ for (const end of ["", "-wal", "-shm"]) {
     const other = openFifo(file, 4_096);
     t.teardown(() => closeSync(other));
     await refused(t, folder, file, /it is no file/);
+  });
+}
+
+for (const how of ["as it is", "clean"] as const) {
+  test(`a folder is no file that was cut, whatever length it has (${how})`, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "qkd-km-own-"));
+    t.teardown(() => rm(folder, { recursive: true }));
+    await t.throwsAsync(openOwn(diskFiles, folder, how), { code: "EISDIR" });
   });
 }
