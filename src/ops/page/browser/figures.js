@@ -10,6 +10,8 @@ export function showFigure(id, [value, unit], note, quality = "good") {
   mark(panel, "data-quality", quality);
   const [, number, below] = /** @type {Element[]} */ ([...panel.children]);
   if (number === undefined || below === undefined) return;
+  // A thousand million is wider than its panel.
+  mark(number, "data-long", String(value.length > 9));
   fill(number, value, ...(unit === "" ? [] : [" ", make("small", {}, unit)]));
   say(below, note);
 }
