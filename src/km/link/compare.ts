@@ -3,8 +3,9 @@
  * the messages of the session before are lost, and either disk may be an old one. What is used at either end
  * is used. Pure; the same at both ends.
  */
-import type { Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
+import type { ExtentBook, Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
+import type { LinkBooks } from "../store/books.ts";
 import { idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import { reconcile } from "../store/regions.ts";
@@ -71,8 +72,7 @@ function compareExtent(
   // Used up there and deleted, or never matched there: used here. The follower may not have heard that it is matched, and has
   // all of it free then: COMMIT says so again.
   const isKnown = their?.state === "M" || (books.side === 0 && their?.state === "R");
-  const isSame = their?.digest.equals(extent.digest) && their.length === extent.length;
-  if (!isKnown || !isSame) {
+  if (!isKnown || !isSameBatch(extent, their)) {
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
     if (free > 0) context.tell({ type: "lost", bytes: free, extent: number });
     context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
@@ -165,7 +165,7 @@ function compareOwned(
   if (use.state === "O" || use.state === "P") {
     const kept =
       their === undefined
-        ? use.state === "O" && isFreeThere(use, theirs)
+        ? use.state === "O" && isFreeThere(books, use, theirs)
         : "BT".includes(their.state);
     if (!kept) books.step(use, "void");
     return;
@@ -173,7 +173,7 @@ function compareOwned(
   // This end's disk is older: what slaves of the other end have, they have.
   if (use.state === "S" && their !== undefined) books.hand(use, their.had);
   // The other end has no row and all is used there: its fate was acknowledged once.
-  if (their === undefined && !hasFreeThere(use, theirs)) books.dropUse(use);
+  if (their === undefined && !hasFreeThere(books, use, theirs)) books.dropUse(use);
 }
 
 function comparePeers(
@@ -187,7 +187,7 @@ function comparePeers(
   if (isFinal(use.state)) return;
   if (their === undefined) {
     // Free there: their disk is older, and they turn it void. Used there: its fate was told once.
-    if (!hasFreeThere(use, theirs)) books.dropUse(use);
+    if (!hasFreeThere(books, use, theirs)) books.dropUse(use);
     return;
   }
   if (their.fate !== undefined) return peer.settle(use, their.fate);
@@ -206,22 +206,31 @@ function regionsThere(extent: number, { extents }: TheirBooks): readonly RegionB
   return state === "R" ? [{ start: 0, end: length, version: 0, mark: 0, giving: false }] : regions;
 }
 
-function touched(range: Range, theirs: TheirBooks): RegionBook[] {
-  const { start, end } = range;
-  return regionsThere(range.extent, theirs).filter((r) => r.start < end && start < r.end);
+/** Both ends have the batch that this extent was; one of another digest is used up at both. */
+function isSameBatch(own: Extent | undefined, their: ExtentBook | undefined): boolean {
+  if (own === undefined || their === undefined) return false;
+  return their.digest.equals(own.digest) && their.length === own.length;
+}
+
+function touched({ stock }: LinkBooks, range: Range, theirs: TheirBooks): RegionBook[] {
+  const { extent, start, end } = range;
+  if (!isSameBatch(stock.extents.get(extent), theirs.extents.get(extent))) return [];
+  return regionsThere(extent, theirs).filter((r) => r.start < end && start < r.end);
 }
 
 /** All of its bytes are free at the other end. */
-function isFreeThere({ ranges }: Use, theirs: TheirBooks): boolean {
+function isFreeThere(books: LinkBooks, { ranges }: Use, theirs: TheirBooks): boolean {
   return ranges.every((range) => {
-    const regions = touched(range, theirs);
+    const regions = touched(books, range, theirs);
     return regions.length > 0 && regions.every((r) => r.mark <= Math.max(r.start, range.start));
   });
 }
 
 /** Some of its bytes are free at the other end. */
-function hasFreeThere({ ranges }: Use, theirs: TheirBooks): boolean {
+function hasFreeThere(books: LinkBooks, { ranges }: Use, theirs: TheirBooks): boolean {
   return ranges.some((range) =>
-    touched(range, theirs).some((r) => Math.max(r.mark, range.start) < Math.min(r.end, range.end)),
+    touched(books, range, theirs).some(
+      (r) => Math.max(r.mark, range.start) < Math.min(r.end, range.end),
+    ),
   );
 }
