@@ -244,10 +244,10 @@ export abstract class ManagerLink {
     return { ended: session.ended, ready, close: () => this.#close(session) };
   }
 
-  /** Resolves when the broker has answered. */
+  /** Resolves when the broker has answered, and a message as well: one that takes none is not there. */
   async #subscribe(session: MqttSession): Promise<void> {
     const { log, url, listens } = this.#options;
-    const answers: Promise<void>[] = [];
+    const answers = [session.answered];
     if (this.#commands !== undefined) {
       const refused = (why: string) => log.warn("broker lets no commands through", { url, why });
       answers.push(session.subscribe([this.#identity.names.commands], { refused }));

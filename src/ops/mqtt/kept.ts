@@ -14,6 +14,7 @@ import {
   digestOf,
   KeptBrokerCredentials,
 } from "./credentials.ts";
+import { ackTimeout } from "./session.ts";
 import { brokerWaits } from "./waits.ts";
 
 export interface KeptOptions {
@@ -28,7 +29,7 @@ export interface KeptOptions {
 }
 
 export interface BrokerSession extends ReconnectingSession {
-  /** Resolves when the broker has answered all that was subscribed to; default: at once. */
+  /** Resolves when the broker has answered what it was told and asked first; default: at once. */
   readonly ready?: Promise<void>;
 }
 
@@ -47,8 +48,8 @@ export interface KeptCallbacks {
   readonly onDown?: (error: Error) => void;
 }
 
-/** A session that lived so long was a good one, ms. */
-const settledAfterMs = 5_000;
+/** A session that lived so long was a good one, ms: a broker that never answers is given up before. */
+const settledAfterMs = 2 * ackTimeout;
 
 export class KeptBroker {
   readonly #options: KeptOptions;

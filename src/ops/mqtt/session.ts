@@ -27,7 +27,7 @@ import type { Topic } from "./topic.ts";
 const mostUnacknowledged = 10;
 const connectTimeout = 10_000;
 /** The broker acknowledges a message or a subscription within this time, ms, or the connection is given up. */
-const ackTimeout = 10_000;
+export const ackTimeout = 10_000;
 const closeTimeout = 500;
 /** Telemetry is dropped while more than this waits in the socket, bytes. */
 const socketBacklog = 65_536;
@@ -82,6 +82,8 @@ export interface SubscribeOptions {
 
 export class MqttSession {
   readonly ended: Promise<Error | undefined>;
+  /** A message of QoS 1 was answered, or too long to be sent. Never, if the connection ends before. */
+  readonly answered: Promise<void>;
   /** Group of TLS's key exchange; undefined without TLS. */
   readonly keyExchange: string | undefined;
   readonly #client: MqttClient;
@@ -98,6 +100,7 @@ export class MqttSession {
   #worked = false;
   #over = false;
   #end!: (error: Error | undefined) => void;
+  #answer!: () => void;
 
   private constructor(client: MqttClient, options: SessionOptions, connack: IConnackPacket) {
     const { receiveMaximum, maximumPacketSize, retainAvailable } = connack.properties ?? {};
@@ -113,6 +116,9 @@ export class MqttSession {
     };
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
+    });
+    this.answered = new Promise((resolve) => {
+      this.#answer = resolve;
     });
     client.on("close", () => this.#gone(closedByBroker));
     client.on("error", (error) => this.#gone(libraryReason(error)));
@@ -226,7 +232,10 @@ export class MqttSession {
     const tooLong = this.#tooLong(message);
     if (tooLong !== undefined) {
       // Deferred, like every callback: the caller is still inside its send loop.
-      return queueMicrotask(() => refused(tooLong, true));
+      return queueMicrotask(() => {
+        this.#answer();
+        refused(tooLong, true);
+      });
     }
     this.#unacknowledged++;
     const timer = this.#clock.after(ackTimeout, () =>
@@ -237,6 +246,7 @@ export class MqttSession {
       if (this.#over) return;
       this.#unacknowledged--;
       if (!error) this.#worked = true;
+      if (!error || isCode(error)) this.#answer();
       if (!error) acknowledged();
       else if (isCode(error)) refused(brokerReason(error), false);
       // mqtt.js gives up every message at hand before it says why the connection ends: that is heard first.

@@ -1,7 +1,7 @@
 /** A broker that lets a program in and then takes or gives nothing is one that is away. */
 import test from "ava";
 import type { Fault } from "../../../../src/base/errors.ts";
-import { silentLog } from "../../../../src/base/log.ts";
+import { createLog } from "../../../../src/base/log.ts";
 import { KeptBroker } from "../../../../src/ops/mqtt/kept.ts";
 import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
@@ -74,35 +74,43 @@ for (const [name, property, bytes] of [
   });
 }
 
-test("a broker that answers no subscription is not told to be there", async (t) => {
-  const broker = await new ScriptedBroker(5).listen();
-  const clock = new ManualClock();
-  const { manager: node } = await manager(broker.url, { clock });
-  node.show({ modules: [], commands: { available: [], submit: () => {} } });
-  let answers = false;
-  broker.onPacket = (packet) => packet.cmd === "subscribe" && !answers;
-  const told: string[] = [];
-  const kept = new KeptBroker({
-    name: "broker",
-    purpose: "manager",
-    files: { ca: undefined, cert: undefined, key: undefined, password_file: undefined },
-    clock,
-    random: () => 0.5,
-    log: silentLog,
-  });
-  kept.start(node, { onUp: () => told.push("up"), onDown: () => told.push("down") });
-  for (const downs of [1, 2]) {
-    await eventually("states", () => broker.published.length, { atLeast: 2 * downs });
-    answers = downs === 2;
-    await clock.advance(10_000);
-    await eventually("given up", () => told.length, { is: downs });
+for (const silent of ["subscribe", "publish"] as const) {
+  test(`a broker that answers no ${silent} is not told to be there, and tried less and less often`, async (t) => {
+    const broker = await new ScriptedBroker(5).listen();
+    const clock = new ManualClock();
+    const { manager: node } = await manager(broker.url, { clock });
+    const commands = { available: [], submit: () => {} };
+    node.show({ modules: [], ...(silent === "subscribe" && { commands }) });
+    let answers = false;
+    broker.onPacket = ({ cmd }) => cmd === silent && !answers;
+    const told: string[] = [];
+    const lines: string[] = [];
+    const kept = new KeptBroker({
+      name: "broker",
+      purpose: "manager",
+      files: { ca: undefined, cert: undefined, key: undefined, password_file: undefined },
+      clock,
+      random: () => 0.5,
+      log: createLog((line) => lines.push(line), "warn"),
+    });
+    kept.start(node, { onUp: () => told.push("up"), onDown: () => told.push("down") });
+    for (const [index, wait] of [1_500, 3_000, 6_000].entries()) {
+      const number = index + 1;
+      await eventually("states", () => broker.published.length, { atLeast: 2 * number });
+      await clock.advance(10_000);
+      await eventually("given up", () => told.length, { is: number });
+      await clock.advance(wait - 1);
+      t.is(broker.connections, number);
+      answers = number === 3;
+      await clock.advance(1);
+    }
+    await eventually("there at last", () => told, { is: ["down", "down", "down", "up"] });
+    t.is(broker.connections, 4);
+    t.is(lines.length, 2, "the same words are told at powers of 2");
+    node.stop();
+    const stopped = kept.stop();
     await clock.advance(2_000);
-  }
-  await eventually("there at last", () => told, { is: ["down", "down", "up"] });
-  t.is(broker.connections, 3);
-  node.stop();
-  const stopped = kept.stop();
-  await clock.advance(2_000);
-  await stopped;
-  await broker.close();
-});
+    await stopped;
+    await broker.close();
+  });
+}
