@@ -9,6 +9,9 @@ export const topics = {
   result: { qos: 1, retain: false, expiry: 3_600 },
 } as const satisfies Record<string, Topic>;
 
+/** What every topic of Sparkplug B begins with: a broker may let a node publish there, too. */
+export const sparkplugRoot = "spBv1.0";
+
 /** How figures are told that are sent or dropped: what was not delivered within a minute has no use. */
 export const telemetry = { qos: 0, retain: false, expiry: 60 } as const satisfies Topic;
 
@@ -61,6 +64,7 @@ export type CommonNames = ReturnType<typeof commonNames>;
 export function responseTopic(asked: string | undefined, base: string): string | undefined {
   if (asked === undefined || asked.length === 0 || Buffer.byteLength(asked) > 256) return undefined;
   if (/[+#\0]/.test(asked) || asked.startsWith("$") || asked.startsWith("/")) return undefined;
-  if (asked === base || asked.startsWith(`${base}/`)) return undefined;
+  const own = [base, sparkplugRoot];
+  if (own.some((root) => asked === root || asked.startsWith(`${root}/`))) return undefined;
   return asked.split("/").length <= 8 ? asked : undefined;
 }

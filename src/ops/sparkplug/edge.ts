@@ -2,6 +2,7 @@
  * A Sparkplug B edge node (§5, §6): births, data by exception, deaths, sequence numbers and aliases.
  * It makes messages and sends none. Pure.
  */
+import { sparkplugRoot } from "../manager/topics.ts";
 import { encode, type Metric, rebirthName, type SentMetric } from "./payload.ts";
 
 export type MessageType = "NBIRTH" | "NDATA" | "NDEATH" | "DBIRTH" | "DDATA" | "DDEATH";
@@ -134,6 +135,6 @@ export class EdgeNode {
 
   #topic(type: MessageType | "NCMD", device?: string): string {
     const { group, edge } = this.#name;
-    return ["spBv1.0", group, type, edge, ...(device === undefined ? [] : [device])].join("/");
+    return [sparkplugRoot, group, type, edge, ...(device === undefined ? [] : [device])].join("/");
   }
 }

@@ -157,6 +157,8 @@ test("a result goes to a response topic only where a node may be made to publish
     "qkdn/v1/node-a/status",
     "qkdn/v1",
     "$SYS/x",
+    "spBv1.0/site/NCMD/node-b",
+    "spBv1.0",
     "a/+/b",
     "a/#",
     "/a",
