@@ -98,7 +98,7 @@ export class SparkplugPublisher {
         ...this.#options,
         ...this.#options.credentials(),
         clientId: `${facts.node}-sparkplug`,
-        will: { topic, payload, retain: false },
+        will: { topic, payload, kind: death },
         onMessage: (message) => this.#command(message.topic, message.payload),
       },
       signal,

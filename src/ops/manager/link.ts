@@ -209,12 +209,13 @@ export abstract class ManagerLink {
   async connect(signal: AbortSignal): Promise<BrokerSession> {
     const { log, url, clock } = this.#options;
     const { id, names } = this.#identity;
+    const payload = payloads.encode(this.offline("connection lost"));
     const session = await MqttSession.open(
       {
         ...this.#options,
         ...this.#options.credentials(),
         clientId: id,
-        will: { topic: names.status, payload: payloads.encode(this.offline("connection lost")) },
+        will: { topic: names.status, payload, kind: topics.status },
         onMessage: (message) => this.#message(message),
       },
       signal,

@@ -11,6 +11,7 @@ import { reasonOfCode } from "../../host/tls/reason.ts";
 import { secure } from "../../host/tls/secure.ts";
 import type { Skipped } from "./packet-sieve.ts";
 import { SievedStream } from "./sieved-stream.ts";
+import { contentTypeOf, type Topic } from "./topic.ts";
 
 /**
  * A longer packet is not taken, bytes; a command is far shorter. A broker of MQTT 5 is told so and
@@ -30,8 +31,8 @@ export interface ClientOptions extends TlsTexts {
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** Retained unless it says otherwise; undefined: none. */
-  readonly will?: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
+  /** What the broker says of a program that is lost; undefined: nothing. */
+  readonly will?: { readonly topic: string; readonly payload: Buffer; readonly kind: Topic };
 }
 
 function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
@@ -48,13 +49,16 @@ function clientOptions(options: ClientOptions, connectTimeout: number): IClientO
     queueQoSZero: false,
     // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
     timerVariant: "native",
-    ...(will !== undefined && {
-      will: { topic: will.topic, payload: will.payload, qos: 1, retain: will.retain ?? true },
-    }),
+    ...(will !== undefined && { will: willOf(will) }),
     ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
   };
+}
+
+function willOf({ topic, payload, kind }: NonNullable<ClientOptions["will"]>) {
+  const { qos, retain } = kind;
+  return { topic, payload, qos, retain, properties: { contentType: contentTypeOf(kind) } };
 }
 
 export interface BeginCallbacks {

@@ -21,7 +21,7 @@ import {
 } from "./client.ts";
 import type { Skipped } from "./packet-sieve.ts";
 import type { SievedStream } from "./sieved-stream.ts";
-import type { Topic } from "./topic.ts";
+import { contentTypeOf, type Topic } from "./topic.ts";
 
 /** Unacknowledged QoS 1 messages; every broker takes that many. */
 const mostUnacknowledged = 10;
@@ -299,11 +299,11 @@ export class MqttSession {
   }
 
   #properties({ kind, correlation }: Outgoing) {
-    const { qos, expiry, contentType = "application/json" } = kind;
+    const { qos, expiry } = kind;
     const retain = kind.retain && this.#limits.retain;
     if (this.#protocol === 4) return { qos, retain };
     const properties = {
-      contentType,
+      contentType: contentTypeOf(kind),
       ...(expiry !== undefined && { messageExpiryInterval: expiry }),
       ...(correlation !== undefined && { correlationData: correlation }),
     };

@@ -7,3 +7,7 @@ export interface Topic {
   /** Default: JSON (MQTT 5 only). */
   readonly contentType?: string;
 }
+
+export function contentTypeOf({ contentType = "application/json" }: Topic): string {
+  return contentType;
+}
