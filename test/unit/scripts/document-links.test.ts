@@ -1,31 +1,8 @@
 /** Links of the documents to files and headings of the project. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import test from "ava";
-
-const root = join(import.meta.dirname, "../../..");
-const folders = [
-  "board",
-  "contract",
-  "docs",
-  "drivers",
-  "scripts",
-  "security",
-  "src",
-  "systemd",
-  "test",
-];
-
-const isDocument = (name: string) => name.endsWith(".md");
-
-function documents(): string[] {
-  const inFolders = folders.flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
-      join(folder, name),
-    ),
-  );
-  return [...readdirSync(root), ...inFolders].filter(isDocument);
-}
+import { documents, isDocument, root } from "../../documents.ts";
 
 /** Text without samples, in which brackets are no links. */
 function prose(file: string): string {
