@@ -7,7 +7,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { LocalError, type LocalRequest, olderNode } from "../../src/ops/local/protocol.ts";
 import { LocalServer } from "../../src/ops/local/server.ts";
-import { qkdNode, tooWide } from "../rig/cli.ts";
+import { qkdController, qkdKm, qkdNode, tooWide } from "../rig/cli.ts";
 
 /** What the first version answered: no verdict, and nothing of what is kept back. */
 const answers: Partial<Record<LocalRequest["do"], object>> = {
@@ -106,4 +106,41 @@ test("keys are counted, and what the node cannot answer is told as that", async 
   const kept = await qkdNode(["kept", ...where]);
   t.is(kept.code, 76);
   t.is(kept.err, `qkd-node: it does not know this: ${olderNode}\n`);
+});
+
+test("of a key manager and a controller it is said that they are older, and not that a node is", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-older-"));
+  const server = new LocalServer({
+    ...{ path: join(folder, "control"), act: "owner", read: "group" },
+    ...{ clock: systemClock, log: silentLog },
+    answer: async () => {
+      throw new LocalError("unknown_request", "unknown request");
+    },
+  });
+  await server.listen();
+  t.teardown(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const state = `state_dir = ${JSON.stringify(folder)}`;
+  const km = `km = { id = "a", ${state} }\nstore = { master_key_file = "none" }\n`;
+  const ck = 'ck = { port = 1, ca = "none", cert = "none", key = "none" }';
+  const controller = `controller = { id = "c", ${state} }\n${ck}\n`;
+  const restart = "restart it, or update its software\n";
+  const kms = await qkdKm(["status", "--config", file("km.toml", km)]);
+  t.is(kms.code, 76);
+  t.is(
+    kms.err,
+    `qkd-km: it does not know this: the running key manager is older than this qkd-km: ${restart}`,
+  );
+  const own = await qkdController(["status", "--config", file("controller.toml", controller)]);
+  t.is(own.code, 76);
+  t.is(
+    own.err,
+    `qkd-controller: it does not know this: the running controller is older than this qkd-controller: ${restart}`,
+  );
 });

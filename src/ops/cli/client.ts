@@ -12,7 +12,7 @@ import {
   type LocalErrorCode,
   type LocalRequest,
   longestAnswer,
-  olderNode,
+  olderDaemon,
   protocolVersion,
   type RequestName,
 } from "../local/protocol.ts";
@@ -217,7 +217,8 @@ function read(line: string, { called, command }: Who): AnswerLine {
   }
   const { error } = answer;
   if (error?.code === "unknown_request") {
-    throw new CliError(`it does not know this: ${olderNode}`, exit.protocol, error.code);
+    const older = olderDaemon(called.replace(/^the /, ""), command);
+    throw new CliError(`it does not know this: ${older}`, exit.protocol, error.code);
   }
   if (error !== undefined) {
     throw new CliError(error.message, codes[error.code] ?? exit.software, error.code);

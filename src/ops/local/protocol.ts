@@ -6,9 +6,12 @@
 /** Grows when an old client could misread an answer. */
 export const protocolVersion = 1;
 
-/** What a client says where an answer, or a part of it, is not there: the node ran on with older software. */
-export const olderNode =
-  "the running node is older than this qkd-node: restart it, or update its software";
+/** What a client says where an answer, or a part of it, is not there: the daemon ran on with older software. */
+export function olderDaemon(daemon: string, command: string): string {
+  return `the running ${daemon} is older than this ${command}: restart it, or update its software`;
+}
+
+export const olderNode = olderDaemon("node", "qkd-node");
 
 /** A request is one line of at most this many bytes. */
 export const longestRequest = 16_384;
