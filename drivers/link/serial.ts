@@ -17,14 +17,19 @@ export interface SerialOptions {
 /** Opening takes a device a few ms; a USB adapter that hangs takes for ever. */
 const openTimeout = 2_000;
 
+interface Busy {
+  readonly being: "opened" | "closed";
+}
+
 /**
  * Ports that the driver is not done with, by path: it may take longer than is waited for, and holds one of the few
  * threads that files need, too. So there is one attempt at a time, and a port that is let go of is waited for.
  */
-const busy = new Map<
-  string,
-  { readonly being: "opened" | "closed"; readonly done: Promise<void> }
->();
+const busy = new Map<string, Busy>();
+/** So many of them at most, half of all threads: also while all of them hang, files are read and written. */
+const mostBusy = Math.max(1, Math.floor((Number(process.env.UV_THREADPOOL_SIZE) || 4) / 2));
+/** Called, all of them, whenever the driver is done with a port. */
+const waiting = new Set<() => void>();
 /**
  * When this process let go of a port, by path, ms. A read or write that was under way in that moment
  * keeps the lock a little longer: until then a port that is locked is tried again.
@@ -51,7 +56,7 @@ async function openSerial(
   onBytes: (chunk: Buffer) => void,
   signal: AbortSignal,
 ): Promise<Link> {
-  await released(options.path, clock);
+  const opening = await claimed(options.path, clock);
   const port = new SerialPort({
     path: options.path,
     baudRate: options.baud,
@@ -70,8 +75,11 @@ async function openSerial(
           else resolve();
         }),
     );
-    return untilDone(options.path, "closed", closed).finally(() => {
+    const closing: Busy = { being: "closed" };
+    busy.set(options.path, closing);
+    return closed.finally(() => {
       closedAt.set(options.path, clock.now());
+      release(options.path, closing);
     });
   };
   const link = new StreamLink(port, {
@@ -84,9 +92,10 @@ async function openSerial(
   const opened = openUnlocked(port, clock);
   try {
     await within(clock, openTimeout, opened, () => new Error("no answer from the driver"));
+    release(options.path, opening);
   } catch (error) {
     const late = opened.then(() => link.close()).catch(() => {});
-    void untilDone(options.path, "opened", late);
+    void late.finally(() => release(options.path, opening));
     throw new Fault("link.open", `cannot open serial port: ${openFailure(error)}`, {
       source: options.path,
     });
@@ -127,22 +136,30 @@ async function openUnlocked(port: SerialPort, clock: Clock): Promise<void> {
   }
 }
 
-function untilDone(path: string, being: "opened" | "closed", done: Promise<void>): Promise<void> {
-  const one = { being, done };
-  busy.set(path, one);
-  return done.finally(() => {
-    if (busy.get(path) === one) busy.delete(path);
-  });
+/** The driver is done with it. */
+function release(path: string, one: Busy): void {
+  if (busy.get(path) === one) busy.delete(path);
+  for (const wake of waiting) wake();
 }
 
-/** @throws Fault `link.open` */
-async function released(path: string, clock: Clock): Promise<void> {
-  const before = busy.get(path);
-  if (before === undefined) return;
-  await within(clock, openTimeout, before.done, () => {
-    const why = `it is still being ${before.being}`;
-    return new Fault("link.open", `cannot open serial port: ${why}`, { source: path });
-  });
+/** Waits until the port may be opened. @returns what {@link release} is told then @throws Fault `link.open` */
+async function claimed(path: string, clock: Clock): Promise<Busy> {
+  const end = clock.now() + openTimeout;
+  while (busy.has(path) || busy.size >= mostBusy) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.add(resolve);
+    const late = () => {
+      const before = busy.get(path);
+      const why = before ? `it is still being ${before.being}` : "others are still being opened";
+      return new Fault("link.open", `cannot open serial port: ${why}`, { source: path });
+    };
+    await within(clock, Math.max(0, end - clock.now()), promise, late).finally(() =>
+      waiting.delete(resolve),
+    );
+  }
+  const opening: Busy = { being: "opened" };
+  busy.set(path, opening);
+  return opening;
 }
 
 /** serialport puts the errno into its message only: `Error: No such file…, cannot open /dev/x`. */

@@ -40,6 +40,12 @@ case ${self##*/} in
   qkd-km) export MALLOC_MMAP_THRESHOLD_=4194304 ;;
 esac
 
+# Of the threads for files half may be held by serial ports that hang while they are opened: a node has some of them. A
+# thread that waits takes 10 kB.
+case ${self##*/} in
+  qkd-node) export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}" ;;
+esac
+
 # V8 lets a heap grow the further beyond what lives in it the larger it may become: with 1,000 key managers a controller
 # that may have 512 MB takes 220 MB of the machine, and 300 without a limit.
 case ${self##*/} in
