@@ -67,12 +67,12 @@ testWholeWith(
         asked++;
         await held;
         const answer = await real(path, ...more);
-        const json = async () => {
-          const told = await answer.json();
+        const text = async () => {
+          const told = await answer.text();
           answered++;
           return told;
         };
-        return { ok: answer.ok, json };
+        return { ok: answer.ok, text };
       }; undefined`);
     await search("");
     await search("note birch");

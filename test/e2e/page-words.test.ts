@@ -1,9 +1,9 @@
-/** Words of others on the pages: however long they are, no page is wider than its screen. */
+/** Words of others on the pages: however long they are no page is wider than its screen, and none turns another round. */
 import { testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import { ControllerPageRig } from "../rig/controller-page.ts";
-import { alarm, link, network, node, pair } from "../rig/controller-parts.ts";
+import { alarm, change, link, network, node, pair } from "../rig/controller-parts.ts";
 import { serving } from "../rig/web-bench.ts";
 
 const live = `document.body.dataset.link === "live"`;
@@ -61,3 +61,42 @@ testWith(
     t.deepEqual(page.complaints, []);
   },
 );
+
+testWith(browserProgram, "names from right to left stay in their order", async (t, program) => {
+  const names = ["Alice", "אבא", "עדה", "Bob"];
+  const nodes = names.map((name, i) => node(`km-${i}`, { name }));
+  const [first, ...others] = nodes.map(({ km }) => km) as [string, ...string[]];
+  const turned = "\u202eevil";
+  const status = network({
+    controller: turned,
+    nodes: [...nodes, node(turned, { site: turned })],
+    links: others.map((km, i) => link(`km-${i}`, km)),
+    pairs: [pair([first, ...others])],
+    changes: [change(10, "node", turned, `${turned} is gone`)],
+  });
+  await using browser = await Browser.start(program);
+  await using rig = await ControllerPageRig.start(status);
+  const page = await browser.page();
+  await page.open(rig.url);
+  await page.until(live, deadline());
+  await page.click(`[data-list="pairs"]`);
+  // Where on the line each name of the route is.
+  const places = await page.evaluate<number[]>(`(() => {
+    const text = document.querySelector("#list td").firstChild;
+    return ${JSON.stringify(names)}.map((name) => {
+      const range = document.createRange();
+      const at = text.data.indexOf(name);
+      range.setStart(text, at);
+      range.setEnd(text, at + name.length);
+      return range.getBoundingClientRect().left;
+    });
+  })()`);
+  t.deepEqual(
+    places,
+    places.toSorted((a, b) => a - b),
+  );
+  t.is(await page.text("#own-id"), "·evil");
+  t.regex(await page.text("#change-list"), /·evil is gone/);
+  t.false(await page.evaluate<boolean>(`document.body.textContent.includes("\\u202e")`));
+  t.deepEqual(page.complaints, []);
+});

@@ -51,6 +51,7 @@ const scripts = [
   "figures",
   "format",
   "live",
+  "received",
   "shell",
   "time",
 ];

@@ -1,4 +1,5 @@
 // Pairs that the program does not send by itself are asked for: those that are searched, and the chosen one.
+import { received } from "./received.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Pair} Pair */
@@ -37,7 +38,7 @@ export function askPairs(texts, state, onFound) {
       try {
         const answer = await fetch(`/api/pairs?${new URLSearchParams({ search })}`);
         if (mine !== asked) return;
-        if (answer.ok) found.set(search, (await answer.json()).pairs);
+        if (answer.ok) found.set(search, received(await answer.text()).pairs);
       } catch {
         // It is away: what is here stays.
       }

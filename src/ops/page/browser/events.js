@@ -1,6 +1,7 @@
 // Recent events and the log, and the search in both.
 import { byId, fill, keepList, make, mark, say } from "./dom.js";
 import { capital, counted, words } from "./format.js";
+import { received } from "./received.js";
 import { dateOf, moment, stamp, timeOfDay, zoneOf } from "./time.js";
 
 /** @typedef {import("./live.js").PageEvent} PageEvent */
@@ -170,7 +171,7 @@ async function askEvents() {
   const started = state?.started;
   try {
     const answer = await fetch("/api/events");
-    const told = answer.ok ? (await answer.json()).events : undefined;
+    const told = answer.ok ? received(await answer.text()).events : undefined;
     // A program that began anew meanwhile counts from 1.
     const isAnew = started !== undefined && state?.started !== started;
     // It may come too late for its search. What came meanwhile may not be in the answer.
@@ -199,7 +200,7 @@ async function askLog() {
   try {
     const answer = await fetch(`/api/log?${new URLSearchParams({ search })}`);
     if (!answer.ok || mine !== asked || shown !== "log") return;
-    const { found: number, lines } = await answer.json();
+    const { found: number, lines } = received(await answer.text());
     /** @typedef {{ sequence: number, line: string }} Line */
     keepList(
       byId("log-list"),

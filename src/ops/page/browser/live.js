@@ -1,4 +1,5 @@
 // What the program sends, and whether it still does.
+import { received } from "./received.js";
 
 /** @typedef {{ sequence: number, type: string, module?: string | undefined, at: number, routine: boolean, facts: Readonly<Record<string, string | number | boolean>> }} PageEvent */
 
@@ -27,7 +28,7 @@ export function watchProgram(onState, onLink) {
         lost = false;
         onLink(undefined);
       }
-      onState(JSON.parse(message.data));
+      onState(received(message.data));
     });
   }
 
