@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { whyNot } from "../../host/config/files.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { CliError } from "../../ops/cli/client.ts";
 
@@ -22,7 +23,7 @@ export function requestIn(file: string): string {
       closeSync(from);
     }
   } catch (error) {
-    throw new CliError(`${tidy(file)} cannot be read (${errorCode(error) ?? "?"})`, exit.io);
+    throw new CliError(`${tidy(file)} cannot be read: ${whyNot(error)}`, exit.io);
   }
   if (length <= longestRequest) return bytes.toString("utf8", 0, length);
   throw new CliError(`${tidy(file)} is no certificate request: over 64 KiB`, exit.usage);
