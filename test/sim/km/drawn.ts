@@ -1,5 +1,6 @@
 /** What a life is like, drawn from its seed: a subset of faults, sizes, times. Uniform worlds never get deep. */
 import type { LinkLimits } from "../../../src/km/peer/context.ts";
+import type { Takes } from "../../../src/km/supply/peer.ts";
 import { random, streamSeed } from "../../random.ts";
 
 export type FaultKind = "crash" | "cut" | "clog" | "copy" | "restore";
@@ -31,12 +32,14 @@ export interface Drawn {
   readonly healMs: number;
   /** Share of crashes that are stops in order instead. */
   readonly stops: number;
+  /** How the applications of each end are served. */
+  readonly takes: Readonly<Record<"a" | "b", Takes>>;
 }
 
 export type Wanted = Partial<Drawn>;
 
-/** @param wanted what a planted mistake needs to show */
-export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
+/** @param wanted what a planted mistake needs to show; undefined: there is none */
+export function drawWorld(seed: number, wanted?: Wanted): Drawn {
   const draw = random(streamSeed(seed, "world"));
   const pick = <T>(values: readonly T[]) => values[Math.floor(draw() * values.length)] as T;
   const all: FaultKind[] = ["crash", "cut", "clog", "copy", "restore"];
@@ -48,7 +51,13 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
   const batchKeys = pick([1, 3, 50, 500]);
   // A link that can't carry its keys lets them expire, and that is no mistake.
   const narrow = window * batchKeys < 12;
+  // Of a stream of their own: what else a seed draws stays as it was. A planted mistake says itself what it needs.
+  const free = random(streamSeed(seed, "takes"));
+  const some = (share: number) => wanted === undefined && free() < share;
+  // With a disk put back, a slave that no witness saw may get a key twice: that is the price of it.
+  const takes = (): Takes => (some(0.3) && !kinds.includes("restore") ? "local" : "witnessed");
   const drawn: Drawn = {
+    takes: { a: takes(), b: takes() },
     faults: { kinds, meanMs: pick([300, 1_000, 5_000]) },
     limits: {
       window,
@@ -58,6 +67,7 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
       matchMs,
       unit: pick([1, 8, 32]),
       lowWater: pick([0, 256, 4_096]),
+      ...(some(0.3) && { underWay: some(0.5) ? 4 : 40 }),
     },
     delay: pick(narrow ? [0.2, 2] : [0.2, 2, 40]),
     refusals: pick([0, 0, 0.05, 0.5]),
@@ -73,5 +83,5 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
     healMs: matchMs + 90_000,
     stops: seed % 5 === 2 ? 0.7 : 0,
   };
-  return { ...drawn, ...wanted, limits: { ...drawn.limits, ...wanted.limits } };
+  return { ...drawn, ...wanted, limits: { ...drawn.limits, ...wanted?.limits } };
 }

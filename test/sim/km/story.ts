@@ -55,7 +55,7 @@ export class World {
   #faults = true;
 
   constructor(seed: number, keys: number, plant: Plant | undefined) {
-    this.drawn = drawWorld(seed, plant?.world);
+    this.drawn = drawWorld(seed, plant && (plant.world ?? {}));
     this.damage = plant?.lose !== undefined;
     this.#orders = plant?.orders ?? false;
     this.#random = random(streamSeed(seed, "faults"));
@@ -72,7 +72,7 @@ export class World {
         draw,
         numberOf: (id) => this.link.numberOf(id),
         limits: this.drawn.limits,
-        takes: plant?.takes ?? "witnessed",
+        takes: plant === undefined ? this.drawn.takes[name] : (plant.takes ?? "witnessed"),
         oneTime:
           plant?.oneTime === "b alone"
             ? name === "b"
