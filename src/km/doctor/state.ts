@@ -1,7 +1,7 @@
 /** What a running key manager says of itself: disks that were put back, store, links, alarms. */
 import { bytes, whole } from "../../host/terminal/units.ts";
 import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
-import { isDiskFull, linkVerdict, storeFullAction } from "../model/verdict.ts";
+import { isDiskFull, ownVerdict, storeFullAction } from "../model/verdict.ts";
 import type { Running } from "./subject.ts";
 
 /** Marks of the books that went back: told by an alarm, which stays until it is acknowledged. */
@@ -31,7 +31,7 @@ export function checkLinks({ status }: Running): Finding[] {
   return status.links.map((link) => {
     const title = [`stock.${link.name}`, `stock of ${link.name}`] as const;
     const recent = () => 0;
-    const { level, text, action } = linkVerdict(status, link, recent);
+    const { level, text, action } = ownVerdict(status, link, recent);
     const both = link.stock_bits + link.peer_stock_bits;
     const stock = `${bytes(link.stock_bits / 8)} here, ${bytes(link.peer_stock_bits / 8)} there`;
     const advice = action === "" ? "qkd-km links shows when keys come" : action;

@@ -62,8 +62,14 @@ function alarmOf(
   });
 }
 
-/** The first thing that is wrong on a link, or that its keys are compared and ready. */
+/** The first thing that is wrong on a link, then with the key manager, or that its keys are compared and ready. */
 export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKeys): KmVerdict {
+  const own = ownVerdict(status, link, lastKeys);
+  return own === ready ? (commonVerdict(status) ?? ready) : own;
+}
+
+/** What is wrong on the link itself. */
+export function ownVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKeys): KmVerdict {
   const { store, modules, alarms, relay } = status;
   const own = modules.filter((one) => one.link === link.name).map(({ name }) => name);
   const objects = ["store", "state", link.name, ...own];
@@ -157,7 +163,19 @@ function majorVerdict(
   return attention(name, capital(found.text), found.action, true);
 }
 
-/** The worst of the links' verdicts: it names its link where there are several. */
+/** A grave alarm about no link or module: certificates, the clock, the manager. They come worst first. */
+function commonVerdict({ alarms, links, modules }: KmStatus): KmVerdict | undefined {
+  const ofOne = new Set([...links, ...modules].map(({ name }) => name));
+  const found = alarms.find(({ alarm, severity }) => {
+    const object = alarm.slice(alarm.indexOf(".") + 1);
+    return ["critical", "major"].includes(severity) && !ofOne.has(object);
+  });
+  if (found === undefined) return undefined;
+  const [name = ""] = found.alarm.split(".");
+  return attention(name, `${ready.text}; but ${found.text}`, found.action, true);
+}
+
+/** The worst of the links' verdicts: it names its link where there are several, and it is not that of all. */
 export function kmVerdict(status: KmStatus, lastKeys: LastKeys): KmVerdict {
   const { links } = status;
   if (links.length === 0) {
@@ -169,7 +187,10 @@ export function kmVerdict(status: KmStatus, lastKeys: LastKeys): KmVerdict {
   );
   const { link, verdict } = ranked[0] as (typeof ranked)[number];
   const isReady = verdicts.every(({ verdict: { ready: one } }) => one);
-  const named = links.length > 1 && verdict.level !== "good";
+  const isOfAll = verdicts.every(
+    ({ verdict: one }) => one.text === verdict.text && one.action === verdict.action,
+  );
+  const named = links.length > 1 && !isOfAll && verdict.level !== "good";
   const text = named ? `${link.name}: ${verdict.text}` : verdict.text;
   return { ...verdict, text, ready: isReady };
 }

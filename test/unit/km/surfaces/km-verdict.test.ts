@@ -87,6 +87,30 @@ test("an alarm of one link is no word on another, and the worst link is named", 
   t.regex(kmVerdict(status, recent).text, /^copper: A key has other bytes/);
 });
 
+test("a grave alarm of the whole key manager leaves no link good, and is named after none", (t) => {
+  const links = [goodLink, { ...goodLink, name: "copper" }];
+  const modules = [goodModule, { ...goodModule, name: "n", link: "copper" }];
+  const grave = [
+    ["certificate_invalid", "etsi014", "critical"],
+    ["certificate_expiring", "controller.main", "major"],
+    ["crl_invalid", "kx", "critical"],
+    ["clock_implausible", "km", "major"],
+  ] as const;
+  for (const [name, object, severity] of grave) {
+    const alarms = [alarmStatus(name, object, severity)];
+    const status = goodStatus({}, { links, modules, alarms });
+    t.is(of(status), `attention ${name} ready`);
+    t.is(linkVerdict(status, links[1] as typeof goodLink, recent).code, name);
+    t.regex(kmVerdict(status, recent).text, /^Keys are compared and ready; but [a-z]/);
+  }
+  // What no key is touched by is left to the list of alarms.
+  const small = [alarmStatus("broker_unreachable", "manager", "minor")];
+  t.is(of(goodStatus({}, { alarms: small })), "good ready ready");
+  const { store } = goodStatus();
+  const full = goodStatus({}, { links, modules, store: { ...store, full: true, disk_bytes: 1 } });
+  t.is(kmVerdict(full, recent).text, "The disk has no room: no key is taken");
+});
+
 test("rates, the last key and since when a verdict holds are remembered, second by second", async (t) => {
   const clock = new ManualClock();
   let status = goodStatus();
