@@ -8,11 +8,12 @@ import { limits } from "../../wire/kx/names.ts";
 import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { Asking } from "./asking.ts";
-import { type Attempt, Attempts, firstWaitMs, lastWaitMs } from "./attempts.ts";
+import { type Attempt, Attempts } from "./attempts.ts";
 import { Demands, leastDemand } from "./demands.ts";
 import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
 import { RelayPool } from "./pool.ts";
 import { PoolPads } from "./pool-pads.ts";
+import { PoolWait } from "./pool-wait.ts";
 import { costBytes } from "./scheme.ts";
 import type { RelayEnd } from "./source.ts";
 import { WaitingKeys } from "./waiting.ts";
@@ -47,11 +48,8 @@ export class RelayPair {
   #came = 0;
   #ordered = 0;
   readonly #attempts: Attempts;
-  #waitMs = firstWaitMs;
-  #notBefore = 0;
+  readonly #wait = new PoolWait();
   #shortUntil = 0;
-  /** Most bytes of the next relay of a pool: one that fails has burnt pads of all hops before. */
-  #careful = Number.POSITIVE_INFINITY;
   readonly #demands: Demands;
   failed = 0;
   lastFailure: PairFailure | undefined;
@@ -113,7 +111,7 @@ export class RelayPair {
   order(bytes: number): boolean {
     if (bytes > this.room) return false;
     this.#ordered += bytes;
-    this.#notBefore = 0;
+    this.#wait.end();
     return true;
   }
 
@@ -151,19 +149,19 @@ export class RelayPair {
   /** Begins what is ordered or due, as far as the window goes. */
   #fill(): void {
     const { now, far, policy } = this.#parts;
-    if (!this.begins || !far.ready || now() < this.#notBefore) return;
+    if (!this.begins || !far.ready || !this.#wait.isOver(now())) return;
     const { batch } = this;
-    const mostFilling = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
+    const most = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
     // What fails at once, as with a first KM that is away, is not tried again in this turn.
-    while (this.#filling < mostFilling && now() >= this.#notBefore) {
+    while (this.#filling < Math.min(most, this.#wait.together) && this.#wait.isOver(now())) {
       const isOrder = this.#ordered > 0;
       // What applications had relayed meanwhile has taken its room, perhaps.
       const wanted = isOrder ? Math.min(this.#ordered, this.#room) : this.#due;
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
       const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < batch;
       if (wanted <= 0 || isSmall) return;
-      const most = Math.min(batch, this.#careful, Math.max(leastDemand, Math.ceil(wanted)));
-      const length = this.#pads.lengthFor(most);
+      const longest = Math.min(batch, this.#wait.most, Math.max(leastDemand, Math.ceil(wanted)));
+      const length = this.#pads.lengthFor(longest);
       if (length === undefined) return this.#short();
       if (length === 0) return;
       if (isOrder) this.#ordered = Math.max(0, this.#ordered - length);
@@ -177,8 +175,9 @@ export class RelayPair {
         this.#filling--;
         this.#pads.over(length);
         if (end !== undefined && isOrder) this.#ordered += length;
-        this.#settle(end, length);
-        if (end === undefined) this.#fill();
+        if (end !== undefined) return this.#wait.failed(end, length, now());
+        this.#wait.worked();
+        this.#fill();
       });
     }
   }
@@ -194,17 +193,6 @@ export class RelayPair {
     // Of a link that is reserved the routes of the configuration are none.
     const failure = route === undefined ? "route" : "stock";
     this.lastFailure = { failure, at: me, route: route ?? [], wall: wall() };
-  }
-
-  #settle(end: RelayEnd, length: number): void {
-    if (end === undefined) {
-      this.#waitMs = firstWaitMs;
-      this.#careful *= 2;
-      return;
-    }
-    if (end.failure !== "long") this.#careful = Math.max(leastDemand, Math.floor(length / 4));
-    this.#notBefore = this.#parts.now() + this.#waitMs;
-    this.#waitMs = Math.min(lastWaitMs, this.#waitMs * 2);
   }
 
   /**
