@@ -42,14 +42,26 @@ const facts = { km: topicLevel, boot, version: text };
 
 const status = birthOf("km", facts);
 
-const inventory = object("What the key manager is made of.", {
-  ...facts,
-  configuration_digest: about(text, "tells configurations apart"),
-  links: about(list(topicLevel), "names of its links: each has a state"),
-  modules: about(list(topicLevel), "names of the modules whose keys it takes: each has a state"),
-  commands: commandsOf(commandNames),
-  records: about(flag, "whether it tells records of the life of keys"),
-});
+const inventory = object(
+  "What the key manager is made of.",
+  {
+    ...facts,
+    configuration_digest: about(text, "tells configurations apart"),
+    links: about(list(topicLevel), "names of its links: each has a state"),
+    links_left_out: about(
+      count,
+      "links that the message had no room for; each has a state all the same",
+    ),
+    modules: about(list(topicLevel), "names of the modules whose keys it takes: each has a state"),
+    modules_left_out: about(
+      count,
+      "modules that the message had no room for; each has a state all the same",
+    ),
+    commands: commandsOf(commandNames),
+    records: about(flag, "whether it tells records of the life of keys"),
+  },
+  ["links_left_out", "modules_left_out"],
+);
 
 const link = object(
   "State of a link to another key manager.",

@@ -1,5 +1,5 @@
 /** The payloads of a key manager. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
-import { time } from "../../ops/manager/payloads.ts";
+import { fitting, time } from "../../ops/manager/payloads.ts";
 import type { RelayPairStatus } from "../model/relay-status.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
 import type { Supplied } from "./tally.ts";
@@ -26,8 +26,16 @@ export interface Inventory {
   readonly records: boolean;
 }
 
+/** Of links, then modules the first that a message has room for; how many there are beyond those is said. */
 export function inventory(facts: KmFacts, parts: Inventory) {
-  return { ...facts, ...parts };
+  const { configuration_digest, commands, records } = parts;
+  const rest = { ...facts, configuration_digest, commands, records };
+  const links = fitting({ ...rest, links: [], links_left_out: 0, modules: [] }, parts.links);
+  const noLinks = parts.links.length - links.length;
+  const told = { ...rest, links, ...(noLinks > 0 && { links_left_out: noLinks }) };
+  const modules = fitting({ ...told, modules: [] }, parts.modules);
+  const noModules = parts.modules.length - modules.length;
+  return { ...told, modules, ...(noModules > 0 && { modules_left_out: noModules }) };
 }
 
 export function linkState(boot: number, link: LinkStatus, marks: Marks, since: number) {
