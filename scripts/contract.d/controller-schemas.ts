@@ -67,7 +67,10 @@ const link = object("What routing makes of a link. Its figures are told by its k
   a: about(text, "KM ID of one end, the smaller one"),
   b: about(text, "KM ID of the other end"),
   service: about(oneOf(...services), "IMDA RS QKDN §7.2; what it is now, with what stands in"),
-  state: about(oneOf(...linkStates), "bad: it takes no new relay; scarce: it is rationed"),
+  state: about(
+    oneOf(...linkStates),
+    "bad: it takes no new relay; scarce: it is rationed, or has little key or none",
+  ),
   reason: about(text, "why it is not good; empty if it is"),
 });
 

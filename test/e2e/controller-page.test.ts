@@ -1,6 +1,8 @@
 /** The page of a controller in a real browser: its server as the program has it, over networks made by hand. */
 import test, { type ExecutionContext } from "ava";
+import { lookOf } from "../../src/controller/model/look.ts";
 import type { ControllerStatus } from "../../src/controller/model/status.ts";
+import { verdictOf } from "../../src/controller/model/verdict.ts";
 import { eventually } from "../eventually.ts";
 import { testWholeWith, testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
@@ -126,16 +128,25 @@ testWith(browserProgram, "nothing is green that is not known to have keys", asyn
   const silent = { ...first, ends: [] };
   const old = { ...second, ends: second.ends.map((end) => ({ ...end, age_s: 90 })) };
   const empty = { ...third, ends: third.ends.map((end) => ({ ...end, stock_bits: 0 })) };
-  const status = { ...rest, nodes, links: [silent, old, empty] };
+  const shown = (...all: (typeof links)[number][]) => {
+    const known = all.map((one) => ({ ...one, ...lookOf(one) }));
+    return {
+      ...rest,
+      nodes,
+      links: known,
+      verdict: verdictOf(true, { ...rest, nodes, links: known }),
+    };
+  };
+  const status = shown(silent, old, empty);
   await looking(t, program, status, async ({ rig, page }) => {
-    t.is(await page.text("#verdict-text"), "No link is known to have keys");
+    t.is(await page.text("#verdict-text"), "2 links not reported");
     t.is(await page.evaluate(attribute("#verdict", "data-level")), "waiting");
     t.is(await page.evaluate(count(`#map .half[data-state="good"]`)), 0);
     t.is(await page.evaluate(count(`#map .half[data-state="unknown"]`)), 4);
     t.regex(await page.text("#list"), /no key manager has told of it/);
     t.is(await page.text("#figure-links .value"), "0 of 3");
     // One end alone is known: half of its line is.
-    rig.status = { ...status, links: [{ ...first, ends: first.ends.slice(0, 1) }, old, empty] };
+    rig.status = shown({ ...first, ends: first.ends.slice(0, 1) }, old, empty);
     await page.until(`${count(`#map .half[data-state="good"]`)} === 1`, deadline());
   });
 });

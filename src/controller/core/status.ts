@@ -1,13 +1,7 @@
 /** What the controller is seen as, from its parts. */
-import { counted } from "../../base/words.ts";
-import { isMeantToServe, isMissed } from "../model/missed.ts";
-import type {
-  ControllerStatus,
-  LinkStatus,
-  PairStatus,
-  VerdictStatus,
-  verdictCodes,
-} from "../model/status.ts";
+import { lookOf } from "../model/look.ts";
+import type { ControllerStatus, PairStatus } from "../model/status.ts";
+import { verdictOf } from "../model/verdict.ts";
 import { nameOf } from "../topology/names.ts";
 import type { CoreParts } from "./parts.ts";
 import type { Routes } from "./routes.ts";
@@ -33,18 +27,20 @@ export function statusOf(
   const rates = planner.reserved();
   for (const [i, { a, b }] of planner.graph.links.entries())
     promised.set(nameOf(a, b), rates[i] ?? 0);
-  const links = [...topology.links.values()].map((link) =>
-    link.status(world.now(), promised.get(link.name) ?? 0),
-  );
+  const links = [...topology.links.values()].map((link) => {
+    const own = link.status(world.now(), promised.get(link.name) ?? 0);
+    return { ...own, ...lookOf(own) };
+  });
+  const nodes = [...topology.nodes.values()].map((node) => node.status(wall));
   const pairs = pairsOf(parts, routes, ordered);
   return {
-    nodes: [...topology.nodes.values()].map((node) => node.status(wall)),
+    nodes,
     links,
     pairs,
     sessions: sessions.status(mostSessions),
     open_sessions: sessions.open,
     counted_sessions: sessions.counted,
-    verdict: verdictOf(parts, links, pairs),
+    verdict: verdictOf(parts.isActive(), { nodes, links, pairs }),
   };
 }
 
@@ -81,53 +77,4 @@ function pairsOf(
       sessions: sessions.ofPair(plan.name).size,
     };
   });
-}
-
-function verdictOf(
-  { isActive, topology }: CoreParts,
-  links: readonly LinkStatus[],
-  pairs: readonly PairStatus[],
-): VerdictStatus & { readonly code: (typeof verdictCodes)[number] } {
-  if (!isActive()) {
-    return { level: "waiting", code: "standby", text: "another controller leads", action: "" };
-  }
-  const without = pairs.filter(({ route }) => route.length === 0);
-  if (without.length > 0) {
-    return {
-      level: "bad",
-      code: "no_route",
-      text: `${counted(without.length, "pair")} without a route`,
-      action: "look at the links that are bad or not known",
-    };
-  }
-  const wanted = links.filter(isMeantToServe);
-  const bad = wanted.filter(isMissed);
-  if (bad.length > 0) {
-    return {
-      level: "attention",
-      code: "links_bad",
-      text: `${counted(bad.length, "link")} cannot be used; routes go around`,
-      action: "look at their alarms and at the reasons beside them",
-    };
-  }
-  const unknown = wanted.filter(({ state }) => state === "unknown");
-  const away = [...topology.nodes.values()].filter(({ attached, policy }) => policy && !attached);
-  if (unknown.length > 0 || away.length > 0) {
-    const parts = [
-      ...(away.length > 0 ? [`${counted(away.length, "key manager")} not connected`] : []),
-      ...(unknown.length > 0 ? [`${counted(unknown.length, "link")} not reported`] : []),
-    ];
-    return {
-      level: "waiting",
-      code: "not_all_reported",
-      text: parts.join(", "),
-      action: "look at the key managers and at the network between them and here",
-    };
-  }
-  return {
-    level: "good",
-    code: "ready",
-    text: "all links are known, all pairs have routes",
-    action: "",
-  };
 }

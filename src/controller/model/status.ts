@@ -11,7 +11,7 @@ export type Severity = "critical" | "major" | "minor" | "warning" | "indetermina
 /** Whether a component takes part in the network (IMDA RS QKDN §7.2): the words of Ck. */
 export { type Service, services };
 
-/** What routing makes of a link: `bad` takes no new relay; `scarce` is rationed. */
+/** What routing makes of a link, and no better than is known: `bad` takes no new relay; `scarce` has few keys. */
 export const linkStates = ["good", "scarce", "bad", "unknown"] as const;
 
 export const changeKinds = [
@@ -28,6 +28,7 @@ export const verdictLevels = ["good", "waiting", "attention", "bad"] as const;
 /** Those of a controller, stable, for programs; a page that has heard of none says one of its own. */
 export const verdictCodes = [
   "ready",
+  "nothing_known",
   "not_all_reported",
   "links_bad",
   "no_route",

@@ -39,10 +39,10 @@ export function pageContent(view: ControllerView, clock: Clock): PageContent {
       sendText(response, good ? 200 : 503, "text/plain", good ? "ok\n" : "no progress\n");
     },
     readiness() {
-      const { condition, controller, links } = snapshot(view.status(), clock.wall());
-      const ready = condition.level === "good" || condition.level === "attention";
+      const { verdict, role, links } = view.status();
+      const ready = verdict.level === "good" || verdict.level === "attention";
       const states = links.map(({ link, state }) => ({ link, state }));
-      return { ready, role: controller.role, verdict: condition, links: states };
+      return { ready, role, verdict, links: states };
     },
   };
 }

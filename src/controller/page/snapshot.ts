@@ -6,7 +6,6 @@ import type {
   PairStatus,
   ToldAlarm,
 } from "../model/status.ts";
-import { lookOf, verdictOf } from "./look.ts";
 
 /** Pairs that are sent by themselves: of a hundred nodes there are 4,950. */
 const mostPairs = 200;
@@ -34,7 +33,6 @@ function linkSnapshot(link: LinkStatus, now: number) {
   const { ends, alarms, ...rest } = link;
   return {
     ...rest,
-    ...lookOf(link),
     ends: ends.map(({ age_s, ...end }) => ({ ...end, heard: heardAt(age_s, now) })),
     alarms: alarms.map(alarmSnapshot),
   };
@@ -66,7 +64,7 @@ export function snapshot(status: ControllerStatus, now: number) {
   return {
     t: now,
     controller: { id: controller, version, started: Date.parse(started), role, mode },
-    condition: verdictOf(verdict, links),
+    condition: verdict,
     totals: { pairs: status.pairs.length, routed, sessions: status.open_sessions },
     nodes: status.nodes.map((node) => nodeSnapshot(node, now)),
     links,

@@ -3,7 +3,7 @@ import { merged } from "../../../../src/controller/page/browser-controller/merge
 import { Differ } from "../../../../src/controller/page/differ.ts";
 import { snapshot } from "../../../../src/controller/page/snapshot.ts";
 import { largeNetwork, rerouted, threeNodes } from "../../../rig/controller-network.ts";
-import { alarm, at, link, network, pair } from "../../../rig/controller-parts.ts";
+import { alarm, at, network, pair } from "../../../rig/controller-parts.ts";
 
 const now = Date.parse(at(3_600));
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
@@ -52,33 +52,6 @@ test("while nothing new is heard hardly anything is sent", (t) => {
   t.true(whole < 262_144, `a hundred nodes and 300 links are ${whole} bytes`);
   const next = JSON.stringify(differ.next(snapshot(older(1), now + 1_000))).length;
   t.true(next < 100, `then ${next} bytes`);
-});
-
-test("a link is shown no better than it is known, and the headline neither", (t) => {
-  const shown = (more: Parameters<typeof link>[2]) =>
-    snapshot(network({ links: [link("a", "b", more)] }), now);
-  const [known] = shown({}).links;
-  t.is(known?.state, "good");
-  const ends = link("a", "b").ends;
-  const cases = [
-    [{ ends: [] }, "unknown", "no key manager has told of it"],
-    [
-      { ends: ends.map((end) => ({ ...end, age_s: 31 })) },
-      "unknown",
-      "no key manager tells of it any more",
-    ],
-    [{ ends: ends.map((end) => ({ ...end, stock_bits: 0 })) }, "scarce", "no key in stock"],
-    [{ state: "bad", reason: "QBER" }, "bad", "QBER"],
-  ] as const;
-  for (const [more, state, reason] of cases) {
-    const { links, condition } = shown(more);
-    t.is(links[0]?.state, state);
-    t.is(links[0]?.reason, reason);
-    t.is(condition.level, "waiting", reason);
-  }
-  t.is(snapshot(network({}), now).condition.code, "nothing_known");
-  const bad = { level: "bad", code: "x", text: "x", action: "" } as const;
-  t.is(snapshot(network({ verdict: bad }), now).condition.level, "bad");
 });
 
 test("of thousands of pairs those that matter are sent, and alarms have the shape that all pages show", (t) => {

@@ -1,5 +1,6 @@
 /** What is at the page's door beside the page. */
 import test from "ava";
+import { verdictOf } from "../../../../src/controller/model/verdict.ts";
 import { largeNetwork, rerouted, threeNodes } from "../../../rig/controller-network.ts";
 import { ControllerPageRig } from "../../../rig/controller-page.ts";
 import { ask } from "../../../rig/web-bench.ts";
@@ -30,6 +31,7 @@ test("it is ready while keys are known to be somewhere, alive while it looks; fi
   t.regex((await ask(rig.url, "/metrics")).body.toString(), /^qkd_page_viewers 0$/m);
   t.is((await ask(rig.url, "/api/state")).status, 200);
   t.is((await ask(rig.url, "/api/history")).status, 404);
-  rig.status = { ...threeNodes(), links: [] };
+  const none = { ...threeNodes(), links: [], pairs: [] };
+  rig.status = { ...none, verdict: verdictOf(true, none) };
   t.is((await ask(rig.url, "/readyz")).status, 503);
 });

@@ -1,0 +1,64 @@
+/** The one headline of a controller: what every surface says first. Pure. */
+import { counted } from "../../base/words.ts";
+import { hasKeys } from "./look.ts";
+import { isMeantToServe, isMissed } from "./missed.ts";
+import type { ControllerStatus, VerdictStatus, verdictCodes } from "./status.ts";
+
+export type Verdict = VerdictStatus & { readonly code: (typeof verdictCodes)[number] };
+
+/** Good only if all that is meant to serve does, and keys are known to be somewhere. */
+export function verdictOf(
+  isActive: boolean,
+  { nodes, links, pairs }: Pick<ControllerStatus, "nodes" | "links" | "pairs">,
+): Verdict {
+  if (!isActive) {
+    return { level: "waiting", code: "standby", text: "Another controller leads", action: "" };
+  }
+  const without = pairs.filter(({ route }) => route.length === 0);
+  if (without.length > 0) {
+    return {
+      level: "bad",
+      code: "no_route",
+      text: `${counted(without.length, "pair")} without a route`,
+      action: "look at the links that are bad or not known",
+    };
+  }
+  const wanted = links.filter(isMeantToServe);
+  const bad = wanted.filter(isMissed);
+  if (bad.length > 0) {
+    return {
+      level: "attention",
+      code: "links_bad",
+      text: `${counted(bad.length, "link")} cannot be used; routes go around`,
+      action: "look at their alarms and at the reasons beside them",
+    };
+  }
+  const unknown = wanted.filter(({ state }) => state === "unknown");
+  const away = nodes.filter(({ attached, origin }) => origin === "configured" && !attached);
+  if (unknown.length > 0 || away.length > 0) {
+    const parts = [
+      ...(away.length > 0 ? [`${counted(away.length, "key manager")} not connected`] : []),
+      ...(unknown.length > 0 ? [`${counted(unknown.length, "link")} not reported`] : []),
+    ];
+    return {
+      level: "waiting",
+      code: "not_all_reported",
+      text: parts.join(", "),
+      action: "look at the key managers and at the network between them and here",
+    };
+  }
+  if (!links.some(hasKeys)) {
+    return {
+      level: "waiting",
+      code: "nothing_known",
+      text: links.length === 0 ? "No link is known yet" : "No link is known to have keys",
+      action: "see whether the key managers are connected, and their links in service",
+    };
+  }
+  return {
+    level: "good",
+    code: "ready",
+    text: "All links are known, all pairs have routes",
+    action: "",
+  };
+}

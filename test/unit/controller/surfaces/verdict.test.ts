@@ -1,0 +1,91 @@
+/** The controller's headline: the same on all surfaces, and never better than what is known. */
+import test from "ava";
+import { network as told } from "../../../../src/controller/manager/payloads.ts";
+import { families } from "../../../../src/controller/metrics/families.ts";
+import { lookOf } from "../../../../src/controller/model/look.ts";
+import { verdictOf } from "../../../../src/controller/model/verdict.ts";
+import { pageContent } from "../../../../src/controller/page/content.ts";
+import { snapshot } from "../../../../src/controller/page/snapshot.ts";
+import { ManualClock } from "../../../clock.ts";
+import { link, network } from "../../../rig/controller-parts.ts";
+import { Rig, link as reported } from "../rig.ts";
+
+/** What of it each surface says. */
+function surfaces(rig: Rig) {
+  const status = rig.core.status();
+  const view = { status: () => status, families: () => [], idleMs: () => 0 };
+  const process = { cpuSeconds: 1, residentBytes: 1, heapBytes: 1, viewers: 0 };
+  const metrics = families(status, { refused: 0, waiting: 0, dropped: 0 }, process);
+  const states = metrics.find(({ name }) => name === "qkd_controller_links")?.samples ?? [];
+  const page = snapshot(status, rig.wall);
+  const { ready, verdict } = pageContent(view, new ManualClock()).readiness() as {
+    ready: boolean;
+    verdict: { code: string };
+  };
+  return {
+    verdicts: [status.verdict, page.condition, verdict, told(1, status).verdict].map(
+      ({ code }) => code,
+    ),
+    links: [
+      status.links.map(({ state }) => state).join(),
+      page.links.map(({ state }) => state).join(),
+      states
+        .flatMap(({ labels, value }) => Array<string>(value as number).fill(labels?.state ?? ""))
+        .join(),
+    ],
+    ready,
+  };
+}
+
+test("page, status, metrics and manager tell one state of links and network", (t) => {
+  const rig = new Rig({ nodes: [{ km: "a" }, { km: "b" }] });
+  const all = (code: string, state: string, ready: boolean) => {
+    const shown = surfaces(rig);
+    t.deepEqual(shown.verdicts, [code, code, code, code]);
+    t.deepEqual(shown.links, [state, state, state]);
+    t.is(shown.ready, ready, code);
+  };
+  all("not_all_reported", "", false);
+  rig.core.attached("a");
+  rig.core.attached("b");
+  all("nothing_known", "", false);
+  rig.network([["a", "b"]]);
+  all("ready", "good", true);
+  // What was there a moment ago is in the average still.
+  rig.pass(1_000);
+  for (const [km, peer] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const) {
+    rig.report(km, [reported(peer, { stock: 0 })]);
+  }
+  all("nothing_known", "scarce", false);
+});
+
+test("a link is shown no better than it is known, and the headline neither", (t) => {
+  const { ends } = link("a", "b");
+  const aged = ends.map((end) => ({ ...end, age_s: 31 }));
+  const empty = ends.map((end) => ({ ...end, stock_bits: 0 }));
+  const cases = [
+    [{}, "good", "", "ready"],
+    [{ ends: [] }, "unknown", "no key manager has told of it", "not_all_reported"],
+    [{ ends: aged }, "unknown", "no key manager tells of it any more", "not_all_reported"],
+    [{ ends: empty }, "scarce", "no key in stock", "nothing_known"],
+    [{ state: "bad", reason: "QBER" }, "bad", "QBER", "links_bad"],
+    // There are keys, and few of them may be had at a time.
+    [{ state: "scarce", reason: "rationed" }, "scarce", "rationed", "ready"],
+    [
+      { state: "bad", reason: "out of service", service: "out_of_service" },
+      "bad",
+      "out of service",
+      "nothing_known",
+    ],
+  ] as const;
+  for (const [more, state, reason, code] of cases) {
+    const one = link("a", "b", more);
+    const known = { ...one, ...lookOf(one) };
+    t.deepEqual([known.state, known.reason], [state, reason]);
+    t.is(verdictOf(true, network({ links: [known] })).code, code, reason);
+  }
+  t.is(verdictOf(true, network({})).text, "No link is known yet");
+});
