@@ -25,6 +25,7 @@ import type { HeardNode } from "./core/world.ts";
 import { CkDoor } from "./io/ck-door.ts";
 import { createControllerLocal } from "./local/local.ts";
 import type { ControllerStatus } from "./model/status.ts";
+import { withAlarms } from "./model/verdict.ts";
 import { openAuthority } from "./wiring/authority.ts";
 import { accessDoor, watchCredentials } from "./wiring/credentials.ts";
 import { openLeading } from "./wiring/leading.ts";
@@ -116,10 +117,7 @@ async function start(
     log: log.child("network"),
   });
   house.defer(() => network.stop());
-  const status = (): ControllerStatus => ({
-    ...network.status(),
-    alarms: management.alarms.shown(),
-  });
+  const status = (): ControllerStatus => withAlarms(network.status(), management.alarms.shown());
 
   const { host, port } = config.ck;
   const credentials = new KeptCredentials(config.ck, "config.file");

@@ -32,6 +32,7 @@ export const verdictCodes = [
   "not_all_reported",
   "links_bad",
   "no_route",
+  "alarms",
   "standby",
 ] as const;
 

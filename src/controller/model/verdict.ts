@@ -62,3 +62,22 @@ export function verdictOf(
     action: "",
   };
 }
+
+/** What they tell, the headline says of the network itself. */
+const ofNetwork: ReadonlySet<string> = new Set(["km_away", "link_bad", "no_route"]);
+
+/** With the controller's own alarms, worst first: a grave one is in the headline if nothing else is wrong. */
+export function withAlarms(
+  status: ControllerStatus,
+  alarms: ControllerStatus["alarms"],
+): ControllerStatus {
+  const { verdict } = status;
+  const found = alarms.find(({ alarm, severity }) => {
+    const [name = ""] = alarm.split(".");
+    return ["critical", "major"].includes(severity) && !ofNetwork.has(name);
+  });
+  if (verdict.level !== "good" || found === undefined) return { ...status, alarms };
+  const text = `${verdict.text}; but ${found.text}`;
+  const told: Verdict = { level: "attention", code: "alarms", text, action: found.action };
+  return { ...status, alarms, verdict: told };
+}

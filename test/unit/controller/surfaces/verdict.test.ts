@@ -1,9 +1,10 @@
 /** The controller's headline: the same on all surfaces, and never better than what is known. */
 import test from "ava";
+import { kindOf } from "../../../../src/controller/alarms/catalogue.ts";
 import { network as told } from "../../../../src/controller/manager/payloads.ts";
 import { families } from "../../../../src/controller/metrics/families.ts";
 import { lookOf } from "../../../../src/controller/model/look.ts";
-import { verdictOf } from "../../../../src/controller/model/verdict.ts";
+import { verdictOf, withAlarms } from "../../../../src/controller/model/verdict.ts";
 import { pageContent } from "../../../../src/controller/page/content.ts";
 import { snapshot } from "../../../../src/controller/page/snapshot.ts";
 import { ManualClock } from "../../../clock.ts";
@@ -88,4 +89,33 @@ test("a link is shown no better than it is known, and the headline neither", (t)
     t.is(verdictOf(true, network({ links: [known] })).code, code, reason);
   }
   t.is(verdictOf(true, network({})).text, "No link is known yet");
+});
+
+test("a grave alarm of the controller itself leaves no headline good", (t) => {
+  const alarm = (name: string, severity: string, object = "controller") => {
+    const { text, action } = kindOf(name);
+    const since = new Date(0).toISOString();
+    return {
+      ...{ alarm: `${name}.${object}`, severity, since, text, action, count: 1 },
+      ...raised,
+    };
+  };
+  const raised = { active: true, acknowledged: false };
+  const good = network({ links: [link("a", "b")] });
+  const of = (...alarms: ReturnType<typeof alarm>[]) => withAlarms(good, alarms).verdict;
+  for (const [name, severity] of [
+    ["store_away", "critical"],
+    ["certificate_invalid", "critical"],
+    ["clock_implausible", "major"],
+    ["km_twice", "major"],
+  ] as const) {
+    t.like(of(alarm(name, severity)), { level: "attention", code: "alarms" });
+    t.is(of(alarm(name, severity)).action, kindOf(name).action);
+  }
+  // Those of the network are in the headline while they hold, and their alarms a while longer.
+  t.is(of(alarm("link_bad", "major", "a--b"), alarm("km_away", "major", "a")).level, "good");
+  t.is(of(alarm("certificate_expiring", "warning", "ck")).level, "good");
+  t.is(of(alarm("link_bad", "major", "a--b"), alarm("store_away", "critical")).code, "alarms");
+  const standby = { ...good, verdict: verdictOf(false, good) };
+  t.is(withAlarms(standby, [alarm("store_away", "critical")]).verdict.code, "standby");
 });
