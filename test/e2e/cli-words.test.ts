@@ -104,6 +104,24 @@ test("a configuration that is none is told in words, whichever command reads it"
   t.is(err, '"": cannot be read: no such file\n');
 });
 
+test("a configuration that this user may not read is one thing, with one code, in all programs", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-cli-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "own.toml");
+  writeFileSync(file, "", { mode: 0 });
+  // Root reads it as well, unless that is taken from it.
+  const less = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+  const lead = process.getuid?.() === 0 ? less : ["env"];
+  for (const name of ["qkd-node", "qkd-km", "qkd-controller", "qkd-psk"] as const) {
+    for (const command of name === "qkd-psk" ? ["check-config"] : ["status", "check-config"]) {
+      const [shell = "", ...args] = [...lead, programPath(name), command, "--config", file];
+      const { code, err } = await qkdNode(args, {}, shell);
+      t.true(err.endsWith(`${file}: cannot be read: permission denied\n`), err);
+      t.is(code, 78, `${name} ${command}`);
+    }
+  }
+});
+
 test("output that cannot be written is told, with exit code 74; a reader that goes is no error", async (t) => {
   const shell = (line: string, cwd = "/") =>
     new Promise<Said>((resolve) => {

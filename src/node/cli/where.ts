@@ -1,7 +1,7 @@
 /** Which node is meant: its sockets, and its configuration. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { errorCode, Fault } from "../../base/errors.ts";
+import { Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import { controlSocket, standardConfig, standardSocket } from "../../ops/local/paths.ts";
@@ -52,8 +52,7 @@ export async function readTable(file: string): Promise<Record<string, unknown>> 
   } catch (error) {
     if (error instanceof Fault) throw new CliError(error.message, exit.config);
     const { whyNot } = await import("../../host/config/files.ts");
-    const code = errorCode(error) === "EACCES" ? exit.noPermission : exit.config;
-    throw new CliError(`${file}: cannot be read: ${whyNot(error)}`, code);
+    throw new CliError(`${file}: cannot be read: ${whyNot(error)}`, exit.config);
   }
   const { parse } = await import("smol-toml");
   try {
