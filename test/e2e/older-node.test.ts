@@ -144,3 +144,49 @@ test("of a key manager and a controller it is said that they are older, and not 
     `qkd-controller: it does not know this: the running controller is older than this qkd-controller: ${restart}`,
   );
 });
+
+test("an answer that lacks members is told as that of an older program, whichever command asks", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-older-"));
+  // Little more than who it is: what a first version may have had.
+  const answers: Partial<Record<LocalRequest["do"], object>> = {
+    status: { km_id: "a", controller: "c", version: "0.0.1", uptime_s: 7 },
+    keys: {},
+    changes: [{}],
+    issued: [{}],
+    revocation_list: {},
+  };
+  const server = new LocalServer({
+    ...{ path: join(folder, "control"), act: "owner", read: "group" },
+    ...{ clock: systemClock, log: silentLog },
+    answer: async ({ do: name }) => ({ data: answers[name] }),
+  });
+  await server.listen();
+  t.teardown(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const state = `state_dir = ${JSON.stringify(folder)}`;
+  const km = join(folder, "km.toml");
+  writeFileSync(km, `km = { id = "a", ${state} }\nstore = { master_key_file = "none" }\n`);
+  const controller = join(folder, "controller.toml");
+  const ck = 'ck = { port = 1, ca = "none", cert = "none", key = "none" }';
+  writeFileSync(controller, `controller = { id = "c", ${state} }\n${ck}\n`);
+  const time = ["--from", "2026-01-31"];
+  const id = "0".repeat(32);
+  const ofKm = [["status"], ["links"], ["keys"], ["alarms"], ["links", "--json"]];
+  ofKm.push(["keys", "--module", "m", ...time], ["key", "show", id]);
+  ofKm.push(["compromise", "--link", "l", ...time]);
+  const ofController = [["status"], ["nodes"], ["links"], ["pairs"], ["routes"], ["sessions"]];
+  ofController.push(["alarms"], ["changes"], ["issued"], ["revocation-list"], ["nodes", "--json"]);
+  for (const [program, commands, file, called] of [
+    [qkdKm, ofKm, km, "key manager"],
+    [qkdController, ofController, controller, "controller"],
+  ] as const) {
+    for (const command of commands) {
+      const { code, out, err } = await program([...command, "--config", file]);
+      t.is(code, 76, `${called}: ${command.join(" ")}: ${err}`);
+      t.is(out, "");
+      t.true(err.includes(`: its answer lacks what is shown here: the running ${called} is older`));
+    }
+  }
+});

@@ -2,6 +2,7 @@
 import { exit } from "../../base/exit-codes.ts";
 import { openTerminal } from "../../host/terminal/terminal.ts";
 import { ask } from "../../ops/cli/client.ts";
+import { shown } from "../../ops/cli/shown.ts";
 import { controllerSockets } from "../local/local.ts";
 import { type ListPart, type StatusPart, type StatusSummary, summaryOf } from "../local/parts.ts";
 import type { ControllerStatus } from "../model/status.ts";
@@ -43,11 +44,11 @@ export function showing(
     if (given.values.json) {
       if (more > 0)
         terminal.complain(`${who.command}: ${more} more ${part} do not fit in an answer`);
-      return pass(status[part]);
+      return pass(shown(status, who, (all) => all[part]));
     }
     // An older controller gives all; one of this version what is asked for.
-    const shown = text(status as ControllerStatus);
-    return print(more > 0 ? `${shown}and ${more} more\n` : shown);
+    const list = shown(status as ControllerStatus, who, text);
+    return print(more > 0 ? `${list}and ${more} more\n` : list);
   };
 }
 
@@ -57,7 +58,7 @@ export async function status(given: Given): Promise<number> {
     const answer = await asked<StatusSummary | ControllerStatus>(given, "status", {
       part: "summary",
     });
-    return print(statusText("counts" in answer ? answer : summaryOf(answer)));
+    return print(shown(answer, who, (all) => statusText("counts" in all ? all : summaryOf(all))));
   }
   const all = await asked<StatusPart>(given, "status");
   for (const [part, more] of Object.entries(all.omitted ?? {})) {

@@ -14,6 +14,7 @@ import {
 import { tidy } from "../../host/terminal/terminal.ts";
 import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
 import { numberOf } from "../../ops/cli/number.ts";
+import { shown } from "../../ops/cli/shown.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
@@ -154,7 +155,7 @@ const commands: readonly Command<Options>[] = [
       const { n = "50", json } = given.values;
       if (!/^[1-9]\d{0,4}$/.test(n)) throw new UsageError("-n NUMBER");
       const changes = await asked<ChangeStatus[]>(given, "changes", { n: Number(n) });
-      return json ? pass(changes) : print(changeTable(changes));
+      return json ? pass(changes) : print(shown(changes, who, changeTable));
     },
   },
   {
@@ -213,7 +214,7 @@ const commands: readonly Command<Options>[] = [
     options: ["json"],
     run: async (given) => {
       const issued = await asked<IssuedStatus[]>(given, "issued");
-      return given.values.json ? pass(issued) : print(issuedTable(issued));
+      return given.values.json ? pass(issued) : print(shown(issued, who, issuedTable));
     },
   },
   {
@@ -231,7 +232,7 @@ const commands: readonly Command<Options>[] = [
     options: ["json"],
     run: async (given) => {
       const list = await asked<CurrentList>(given, "revocation_list");
-      return given.values.json ? pass(list) : print(list.pem);
+      return given.values.json ? pass(list) : print(shown(list, who, ({ pem }) => pem));
     },
   },
   ...(["set", "clear"] as const).map(

@@ -2,7 +2,8 @@
 import { createInterface } from "node:readline/promises";
 import { exit } from "../../base/exit-codes.ts";
 import { counted } from "../../base/words.ts";
-import { ask, CliError } from "../../ops/cli/client.ts";
+import { ask, CliError, type Who } from "../../ops/cli/client.ts";
+import { shown } from "../../ops/cli/shown.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
@@ -22,7 +23,7 @@ export interface RecordOptions {
 interface Asked {
   /** Control sockets, the likeliest first; and as messages name who is asked. */
   readonly sockets: readonly string[];
-  readonly who: Parameters<typeof ask>[4];
+  readonly who: Who;
   /** ID of the key manager that the configuration is of. */
   readonly km: string;
   readonly options: RecordOptions;
@@ -34,8 +35,8 @@ function wrong(message: string): CliError {
   return new CliError(message, exit.usage);
 }
 
-function shown<T>(data: T, { json }: RecordOptions, text: (data: T) => string): string {
-  return json ? `${JSON.stringify(data)}\n` : text(data);
+function told<T>(data: T, { who, options }: Asked, text: (data: T) => string): string {
+  return options.json ? `${JSON.stringify(data)}\n` : shown(data, who, text);
 }
 
 /** @throws CliError */
@@ -57,22 +58,18 @@ function periodOf(
 }
 
 /** `key show ID`. @throws CliError */
-export async function showKey(id: string, { sockets, who, options }: Asked): Promise<string> {
+export async function showKey(id: string, asked: Asked): Promise<string> {
+  const { sockets, who } = asked;
   if (parseUuid(id) === undefined) throw wrong("expected an ID: 32 hexadecimal digits");
-  return shown(await ask<KeyStory>(sockets, "keys", { id }, undefined, who), options, storyText);
+  return told(await ask<KeyStory>(sockets, "keys", { id }, undefined, who), asked, storyText);
 }
 
 /** `keys --module M --from T --to T`. @throws CliError */
-export async function listKeys(
-  module: string,
-  { sockets, who, options, now }: Asked,
-): Promise<string> {
+export async function listKeys(module: string, asked: Asked): Promise<string> {
+  const { sockets, who, options, now } = asked;
   const period = periodOf(options, now);
-  return shown(
-    await ask<KeyList>(sockets, "keys", { module, ...period }, undefined, who),
-    options,
-    listText,
-  );
+  const list = await ask<KeyList>(sockets, "keys", { module, ...period }, undefined, who);
+  return told(list, asked, listText);
 }
 
 /**
@@ -87,11 +84,11 @@ export async function compromise(asked: Asked): Promise<string> {
   const args = { link, ...period };
   if (options.yes !== undefined && !options.delete) throw wrong("--yes goes with --delete");
   if (!options.delete) {
-    return shown(await ask<Affected>(sockets, "keys", args, undefined, who), options, affectedText);
+    return told(await ask<Affected>(sockets, "keys", args, undefined, who), asked, affectedText);
   }
   await confirm(asked, args);
   const done = await ask<GivenUp>(sockets, "compromise", { ...args, confirm: km }, undefined, who);
-  return shown(done, options, givenUpText);
+  return told(done, asked, givenUpText);
 }
 
 /** @throws CliError without a terminal to ask on, or if another key manager is meant */
@@ -110,7 +107,7 @@ async function confirm(
   const { waiting_keys, left_over_keys = 0 } = affected;
   const waiting = counted(waiting_keys + left_over_keys, "waiting QKD-key");
   process.stdout.write(
-    `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends,\nand so what was relayed under them.\nThis cannot be undone.\n`,
+    `${shown(affected, who, affectedText)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends,\nand so what was relayed under them.\nThis cannot be undone.\n`,
   );
   const input = createInterface({ input: process.stdin, output: process.stdout });
   const gone = new Promise<string>((resolve) => input.once("close", () => resolve("")));

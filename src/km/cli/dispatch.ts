@@ -14,6 +14,7 @@ import {
 import { openTerminal } from "../../host/terminal/terminal.ts";
 import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
+import { shown } from "../../ops/cli/shown.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
 import { changedSite, siteTrouble } from "../../ops/site/told.ts";
 import { kmSockets } from "../local/local.ts";
@@ -134,7 +135,7 @@ function showing(
   return async (given) => {
     const { sockets } = await asking(given);
     const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
-    return given.values.json ? pass(part(status)) : print(text(status));
+    return given.values.json ? pass(shown(status, who, part)) : print(shown(status, who, text));
   };
 }
 

@@ -205,7 +205,14 @@ function prove(folder: string, control: string, { called }: Who): void {
   }
 }
 
-function read(line: string, { called, command }: Who): AnswerLine {
+/** @param what it cannot do, as a sentence begins */
+export function older(what: string, { called, command }: Who, reason?: LocalErrorCode): CliError {
+  const why = olderDaemon(called.replace(/^the /, ""), command);
+  return new CliError(`${what}: ${why}`, exit.protocol, reason);
+}
+
+function read(line: string, who: Who): AnswerLine {
+  const { called, command } = who;
   let answer: AnswerLine;
   try {
     answer = JSON.parse(line);
@@ -217,8 +224,7 @@ function read(line: string, { called, command }: Who): AnswerLine {
   }
   const { error } = answer;
   if (error?.code === "unknown_request") {
-    const older = olderDaemon(called.replace(/^the /, ""), command);
-    throw new CliError(`it does not know this: ${older}`, exit.protocol, error.code);
+    throw older("it does not know this", who, error.code);
   }
   if (error !== undefined) {
     throw new CliError(error.message, codes[error.code] ?? exit.software, error.code);
