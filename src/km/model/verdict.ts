@@ -31,6 +31,9 @@ export type LastKeys = (module: string) => number | undefined;
 
 /** Without a key for this long a module is silent, s: slow links make one a minute. */
 export const silentAfterS = 120;
+/** What alarms about certificates and revocation lists say of why. */
+const notYet = "not valid yet";
+const ranOut = " has run out";
 /** A key that waits for its match for longer than this is remarkable, s. */
 const waitsLongS = 60;
 
@@ -65,7 +68,25 @@ function alarmOf(
 /** The first thing that is wrong on a link, then with the key manager, or that its keys are compared and ready. */
 export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKeys): KmVerdict {
   const own = ownVerdict(status, link, lastKeys);
+  const shut = shutVerdict(status);
+  if (shut !== undefined) return own.level === "bad" ? { ...own, ready: false } : shut;
   return own === ready ? (commonVerdict(status) ?? ready) : own;
+}
+
+/** Why no application can connect, however many keys there are; a file that cannot be read leaves what was read in use. */
+function shutVerdict({ alarms }: KmStatus): KmVerdict | undefined {
+  const found = alarms.find(({ alarm, severity, detail = "" }) =>
+    alarm === "certificate_invalid.etsi014"
+      ? detail === "expired" || detail === notYet
+      : // Critical is a list that has run out only where none but fresh ones will do.
+        alarm === "crl_invalid.etsi014" && severity === "critical" && detail.endsWith(ranOut),
+  );
+  if (found === undefined) return undefined;
+  const [name = ""] = found.alarm.split(".");
+  const { detail = "" } = found;
+  const end = detail === "expired" ? "has expired" : detail === notYet ? `is ${notYet}` : detail;
+  const what = name === "crl_invalid" ? `revocation ${end}` : `certificate of etsi014 ${end}`;
+  return bad(name, `No application can connect: the ${what}`, found.action);
 }
 
 /** What is wrong on the link itself. */

@@ -91,7 +91,7 @@ test("a grave alarm of the whole key manager leaves no link good, and is named a
   const links = [goodLink, { ...goodLink, name: "copper" }];
   const modules = [goodModule, { ...goodModule, name: "n", link: "copper" }];
   const grave = [
-    ["certificate_invalid", "etsi014", "critical"],
+    ["certificate_invalid", "kq1", "critical"],
     ["certificate_expiring", "controller.main", "major"],
     ["crl_invalid", "kx", "critical"],
     ["clock_implausible", "km", "major"],
@@ -109,6 +109,42 @@ test("a grave alarm of the whole key manager leaves no link good, and is named a
   const { store } = goodStatus();
   const full = goodStatus({}, { links, modules, store: { ...store, full: true, disk_bytes: 1 } });
   t.is(kmVerdict(full, recent).text, "The disk has no room: no key is taken");
+});
+
+test("no link is ready while the door of applications lets none in", (t) => {
+  const at = (name: "certificate_invalid" | "crl_invalid", severity: string, detail: string) => [
+    { ...alarmStatus(name, "etsi014", severity), detail },
+  ];
+  const shut = at("certificate_invalid", "critical", "expired");
+  t.is(of(goodStatus({}, { alarms: shut })), "bad certificate_invalid");
+  t.is(
+    of(goodStatus({}, { alarms: at("certificate_invalid", "critical", "not valid yet") })),
+    "bad certificate_invalid",
+  );
+  t.is(
+    of(goodStatus({}, { alarms: at("crl_invalid", "critical", "list of CA has run out") })),
+    "bad crl_invalid",
+  );
+  // Keys in stock help none who cannot connect.
+  const { store } = goodStatus();
+  const full = { ...store, full: true };
+  t.is(of(goodStatus({}, { store: full })), "bad store_full ready");
+  t.is(of(goodStatus({}, { store: full, alarms: shut })), "bad store_full");
+  const stale = () => 600;
+  t.is(kmVerdict(goodStatus({}, { alarms: shut }), stale).ready, false);
+  // What was read before is in use, and a list that has run out is enforced where no fresh one is asked for.
+  t.is(
+    of(goodStatus({}, { alarms: at("certificate_invalid", "critical", "unreadable") })),
+    "attention certificate_invalid ready",
+  );
+  t.is(
+    of(goodStatus({}, { alarms: at("crl_invalid", "major", "list of CA has run out") })),
+    "attention crl_invalid ready",
+  );
+  t.regex(
+    kmVerdict(goodStatus({}, { alarms: shut }), recent).text,
+    /: the certificate of etsi014 has expired$/,
+  );
 });
 
 test("rates, the last key and since when a verdict holds are remembered, second by second", async (t) => {
