@@ -5,7 +5,7 @@ import { mostAlarms } from "../../ops/alarms/book.ts";
 import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
 import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
-import { isMissed } from "../model/missed.ts";
+import { isLost, isMissed } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
 import { type ControllerAlarmName, catalogue, isAlarmName } from "./catalogue.ts";
 
@@ -172,7 +172,6 @@ function badLink(link: LinkStatus): Raised {
   return isMissed(link) ? [[link.link, link.reason]] : [];
 }
 
-function lostPair({ pair, route, demand, sessions, class: of }: PairStatus): Raised {
-  const isWanted = demand > 0 || sessions > 0;
-  return route.length === 0 && isWanted ? [[pair, `class ${of}`]] : [];
+function lostPair(pair: PairStatus): Raised {
+  return isLost(pair) ? [[pair.pair, `class ${pair.class}`]] : [];
 }

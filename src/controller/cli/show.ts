@@ -51,7 +51,7 @@ export function statusText(status: StatusSummary): string {
         ["since", `${when(started)} UTC, version ${version}`],
         ["nodes", `${whole(counts.nodes)}, ${whole(counts.attached)} connected`],
         ["links", links === 0 ? "none is known" : `${whole(links)}: ${shown}`],
-        ["pairs", `${whole(counts.pairs)} ask for keys${lost}`],
+        ["pairs", counts.pairs === 0 ? "none asks for keys" : `${whole(counts.pairs)}${lost}`],
         ["sessions", `${whole(status.open_sessions)} open`],
         ["alarms", counts.alarms === 0 ? "none" : `${counts.alarms} of its own`],
       ],

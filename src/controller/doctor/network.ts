@@ -1,6 +1,7 @@
 /** What a running controller says of its network: key managers, links, routes, alarms. */
+import { counted } from "../../base/words.ts";
 import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
-import { isMissed } from "../model/missed.ts";
+import { isLost, isMissed } from "../model/missed.ts";
 import type { Running } from "./subject.ts";
 
 export function checkRole({ status: { role, verdict } }: Running): Finding {
@@ -33,9 +34,15 @@ export function checkLinks({ status: { links } }: Running): Finding[] {
 
 export function checkRoutes({ status: { pairs } }: Running): Finding {
   const name = ["routes", "routes"] as const;
-  const wanted = pairs.filter(({ demand, sessions }) => demand > 0 || sessions > 0);
-  const lost = wanted.filter(({ route }) => route.length === 0).map(({ pair }) => pair);
-  if (lost.length === 0) return ok(name, `${wanted.length} pairs ask for keys, each has a route`);
+  const lost = pairs.filter(isLost).map(({ pair }) => pair);
+  if (lost.length === 0) {
+    return ok(
+      name,
+      pairs.length === 0
+        ? "no pair asks for keys"
+        : `${counted(pairs.length, "pair")}, none without one`,
+    );
+  }
   const shown = lost.slice(0, 5).join(", ");
   return fail(name, `no route: ${shown}`, "qkd-controller links says why links are not used");
 }

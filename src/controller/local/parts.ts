@@ -1,5 +1,6 @@
 /** Parts of the status, for who asks for one alone; lists are cut where an answer would be too long. Pure. */
 import { LocalError, longestAnswer } from "../../ops/local/protocol.ts";
+import { isLost } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus } from "../model/status.ts";
 
 const lists = ["nodes", "links", "pairs", "sessions", "changes", "alarms"] as const;
@@ -15,7 +16,7 @@ export interface StatusSummary
     readonly nodes: number;
     readonly attached: number;
     readonly links: Readonly<Partial<Record<LinkStatus["state"], number>>>;
-    /** Pairs that want keys, and those of them without a route. */
+    /** Pairs, and those of them without a route. */
     readonly pairs: number;
     readonly lost: number;
     readonly alarms: number;
@@ -54,7 +55,6 @@ export function summaryOf(status: ControllerStatus): StatusSummary {
   const { controller, version, started, role, mode, verdict, open_sessions, changes } = status;
   const links: Partial<Record<LinkStatus["state"], number>> = {};
   for (const { state } of status.links) links[state] = (links[state] ?? 0) + 1;
-  const wanted = status.pairs.filter(({ demand, sessions }) => demand > 0 || sessions > 0);
   return {
     ...{ controller, version, started, role, mode, verdict, open_sessions },
     changes: changes.slice(0, fewChanges),
@@ -62,8 +62,8 @@ export function summaryOf(status: ControllerStatus): StatusSummary {
       nodes: status.nodes.length,
       attached: status.nodes.filter(({ attached }) => attached).length,
       links,
-      pairs: wanted.length,
-      lost: wanted.filter(({ route }) => route.length === 0).length,
+      pairs: status.pairs.length,
+      lost: status.pairs.filter(isLost).length,
       alarms: status.alarms.length,
     },
   };

@@ -1,6 +1,6 @@
 /** The payloads of a controller. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 import { time } from "../../ops/manager/payloads.ts";
-import { isMissed } from "../model/missed.ts";
+import { isLost, isMissed } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus } from "../model/status.ts";
 
 export interface ControllerFacts {
@@ -32,7 +32,7 @@ export function network(boot: number, status: ControllerStatus) {
     nodes_attached: nodes.filter(({ attached }) => attached).length,
     links_bad: links.filter(isMissed).length,
     links_scarce: links.filter(({ state }) => state === "scarce").length,
-    pairs_without_route: pairs.filter(({ route }) => route.length === 0).length,
+    pairs_without_route: pairs.filter(isLost).length,
   };
 }
 

@@ -6,6 +6,7 @@
 import { type Family, one } from "../../ops/metrics/exposition.ts";
 import { familiesOf, type MetricOf } from "../../ops/metrics/table.ts";
 import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
+import { isLost } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
 
 const states = ["good", "scarce", "bad", "unknown"] as const;
@@ -137,8 +138,8 @@ export function families(
     one(
       "qkd_controller_pairs_without_route",
       "gauge",
-      "Pairs that ask for keys, and have no route.",
-      pairs.filter(({ route, demand }) => route.length === 0 && demand > 0).length,
+      "Pairs that have no route.",
+      pairs.filter(isLost).length,
     ),
     one("qkd_controller_sessions", "gauge", "Open sessions of applications.", open_sessions),
     one("qkd_controller_sessions_opened", "counter", "Sessions that opened.", counted.opened),

@@ -1,7 +1,7 @@
 /** The one headline of a controller: what every surface says first. Pure. */
 import { counted } from "../../base/words.ts";
 import { hasKeys } from "./look.ts";
-import { isMeantToServe, isMissed } from "./missed.ts";
+import { isLost, isMeantToServe, isMissed } from "./missed.ts";
 import type { ControllerStatus, VerdictStatus, verdictCodes } from "./status.ts";
 
 export type Verdict = VerdictStatus & { readonly code: (typeof verdictCodes)[number] };
@@ -14,7 +14,7 @@ export function verdictOf(
   if (!isActive) {
     return { level: "waiting", code: "standby", text: "Another controller leads", action: "" };
   }
-  const without = pairs.filter(({ route }) => route.length === 0);
+  const without = pairs.filter(isLost);
   if (without.length > 0) {
     return {
       level: "bad",

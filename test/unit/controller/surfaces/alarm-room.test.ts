@@ -2,6 +2,9 @@
 import test from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import { ControllerAlarms } from "../../../../src/controller/alarms/rules.ts";
+import { checkRoutes } from "../../../../src/controller/doctor/network.ts";
+import { summaryOf } from "../../../../src/controller/local/parts.ts";
+import { families } from "../../../../src/controller/metrics/families.ts";
 import type { AlarmRecord } from "../../../../src/ops/alarms/alarm.ts";
 import { pairExtension } from "../../../../src/wire/ck/state.ts";
 import { link, noon, Rig } from "../rig.ts";
@@ -93,4 +96,26 @@ test("alarms of before a restart are gone on with, or told to be over, whatever 
   });
   alarms.restore(saved as unknown as AlarmRecord[], () => false, { now: 0, wall: noon });
   t.is(told.size, 400);
+});
+
+test("a pair without a route has its alarm, also when it uses nothing any more", (t) => {
+  const { rig, look } = bench();
+  rig.network([["a", "b"]]);
+  const pair = { peer: "c", routing: "controller", up: true, scheme: "case-2" } as const;
+  const used = { pads: 0, relays: 0, failed: 0, relayed: 0 };
+  const told = (stock: number, consumption: number) =>
+    rig.report("a", [link("b")], [pairExtension({ ...pair, ...used, stock, consumption })]);
+  told(10_000, 1_000);
+  t.true(look(10).includes("no_route.a--c"));
+  // Its last keys are gone.
+  told(0, 0);
+  t.true(look(120).includes("no_route.a--c"));
+  const status = rig.core.status();
+  t.is(status.verdict.code, "no_route");
+  t.is(summaryOf(status).counts.lost, 1);
+  t.is(checkRoutes({ status }).status, "fail");
+  const process = { cpuSeconds: 1, residentBytes: 1, heapBytes: 1, viewers: 0 };
+  const metrics = families(status, { refused: 0, waiting: 0, dropped: 0 }, process);
+  const lost = metrics.find(({ name }) => name === "qkd_controller_pairs_without_route");
+  t.is(lost?.samples[0]?.value, 1);
 });
