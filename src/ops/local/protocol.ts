@@ -1,5 +1,5 @@
 /**
- * What is spoken on the node's local sockets: one line of JSON asks, lines of JSON answer. Pure, and
+ * What is spoken on a daemon's local sockets: one line of JSON asks, lines of JSON answer. Pure, and
  * without dependencies: a client starts with this alone.
  */
 
@@ -154,7 +154,7 @@ export function parseRequest(line: string): LocalRequest {
   }
   const { v, do: name, args = {}, ...others } = value as Record<string, unknown>;
   if (v !== protocolVersion) {
-    throw new LocalError("bad_request", `the node speaks version ${protocolVersion} of this`);
+    throw new LocalError("bad_request", `only version ${protocolVersion} of this is spoken here`);
   }
   if (Object.keys(others).length > 0) throw new LocalError("bad_request", "unknown member");
   const known: readonly unknown[] = [...readNames, ...actNames];

@@ -95,6 +95,9 @@ test("a request that is none is told so, and quoted nowhere", async (t) => {
       t.regex(answer, /^\{"v":1,"error":\{"code":"bad_request"/);
       t.false(answer.includes("secret"));
     }
+    // Whichever daemon it is: it does not say that it is a node.
+    const later = await raw(path, '{"v":2,"do":"status"}\n');
+    t.is(JSON.parse(later).error.message, "only version 1 of this is spoken here");
     const long = ask([path], "status", { n: "x".repeat(longestRequest) });
     await t.throwsAsync(long, { message: `the request is longer than ${longestRequest} bytes` });
     t.regex(await raw(path, '{"v":1,"do":"explode"}\n'), /"code":"unknown_request"/);
