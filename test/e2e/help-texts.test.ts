@@ -54,6 +54,19 @@ test("every program has help, in lines of 80 columns", async (t) => {
   await Promise.all([askAll(), askAll()]);
 });
 
+test("help is a command as well, and says which command it does not know", async (t) => {
+  for (const name of ["qkd-km", "qkd-controller", "qkd-psk"] as const) {
+    const ask = (...args: string[]) => qkdNode(args, {}, programPath(name));
+    const { out } = await ask("--help");
+    t.deepEqual(await ask("help"), { code: 0, out, err: "" });
+    t.deepEqual(await ask("help", "check-config"), { code: 0, out, err: "" });
+    const odd = await ask("help", "check-confg");
+    t.is(odd.code, 64);
+    const says = `${name}: no such command: check-confg; did you mean check-config?\n`;
+    t.true(odd.err.startsWith(says), odd.err);
+  }
+});
+
 test("a wrong command line of a program of options alone is told with its help, and no stack", async (t) => {
   for (const file of ["test/sim/main.ts", "test/sim/etsi014/main.ts", "scripts/mutants.ts"]) {
     const { code, out, err } = await qkdNode([join(root, file), "--wrong"], {}, process.execPath);

@@ -84,6 +84,17 @@ function formOf({ call }: { readonly call: string }): Form {
   return { name, least, most: wanted.length };
 }
 
+/** Those whose name begins with this word. @throws UsageError if there is none */
+function namedBy<One extends { readonly call: string }>(
+  commands: readonly One[],
+  first: string,
+): readonly One[] {
+  const named = commands.filter((one) => formOf(one).name[0] === first);
+  if (named.length > 0) return named;
+  const firsts = new Set(commands.map((one) => formOf(one).name[0] as string));
+  throw new UsageError(`no such command: ${tidy(first)}${didYouMean(first, [...firsts])}`);
+}
+
 /** @throws UsageError */
 function commandOf<One extends { readonly call: string }>(
   commands: readonly One[],
@@ -91,11 +102,7 @@ function commandOf<One extends { readonly call: string }>(
 ): { readonly command: One; readonly rest: readonly string[] } {
   const [first] = words;
   if (first === undefined) throw new UsageError("which command?");
-  const named = commands.filter((one) => formOf(one).name[0] === first);
-  if (named.length === 0) {
-    const firsts = new Set(commands.map((one) => formOf(one).name[0] as string));
-    throw new UsageError(`no such command: ${tidy(first)}${didYouMean(first, [...firsts])}`);
-  }
+  const named = namedBy(commands, first);
   const command = named.find((one) => formOf(one).name.every((word, i) => words[i] === word));
   const meant = () => named.map(({ call }) => call).join(", or ");
   if (command === undefined) throw new UsageError(`${meant()}?`);
@@ -152,6 +159,13 @@ async function go<Options extends OptionTable>(
   if (!daemons.some((one) => formOf(one).name[0] === positionals[0])) endBySignals();
   if (values.help || values.version) {
     terminal.say(values.help ? usage.trimEnd() : softwareVersion);
+    return exit.ok;
+  }
+  const [first, ...asked] = positionals;
+  if (first === "help") {
+    // One text has all of them; a word that is none is told as when it is called.
+    if (asked[0] !== undefined) namedBy(commands, asked[0]);
+    terminal.say(usage.trimEnd());
     return exit.ok;
   }
   const { command, rest } = commandOf(commands, positionals);
