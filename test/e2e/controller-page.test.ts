@@ -151,6 +151,26 @@ testWith(browserProgram, "nothing is green that is not known to have keys", asyn
   });
 });
 
+testWith(
+  browserProgram,
+  "what is printed from a dark screen is dark on light",
+  async (t, program) => {
+    await looking(t, program, networks.threeNodes(), async ({ page }) => {
+      const colours = `(() => { const { color, colorScheme } = getComputedStyle(document.documentElement.querySelector("body")); return color + colorScheme + getComputedStyle(document.documentElement).getPropertyValue("--panel"); })()`;
+      await page.scheme("light");
+      const light = await page.evaluate(colours);
+      for (const chosen of ["", "dark"]) {
+        await page.scheme("dark");
+        await page.evaluate(`document.documentElement.dataset.theme = "${chosen}"`);
+        t.not(await page.evaluate(colours), light);
+        await page.medium("print");
+        t.is(await page.evaluate(colours), light, chosen);
+        await page.medium("screen");
+      }
+    });
+  },
+);
+
 /** How far apart two nodes are on the screen, px. */
 const apart = (a: string, b: string) =>
   `(() => { const [a, b] = ${JSON.stringify([a, b])}.map((km) => document.querySelector('[data-key="node ' + km + '"] .body').getBoundingClientRect().x); return Math.round(b - a); })()`;

@@ -168,6 +168,11 @@ export class BrowserPage {
     await this.#session.send("Emulation.setDeviceMetricsOverride", metrics);
   }
 
+  /** As it is on paper, or on a screen again. */
+  async medium(media: "print" | "screen"): Promise<void> {
+    await this.#page.emulateMedia({ media });
+  }
+
   async scheme(value: "dark" | "light"): Promise<void> {
     await this.#page.emulateMedia({ colorScheme: value });
   }

@@ -87,6 +87,7 @@ export function openShell({ called, unnamed, id, started, show, past = nothing }
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", () => past.repaint());
+  matchMedia("print").addEventListener("change", () => past.repaint());
   byId("theme").addEventListener("click", () => {
     const root = document.documentElement;
     const now = root.dataset.theme ?? (dark.matches ? "dark" : "light");
