@@ -6,7 +6,7 @@ import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
-import { closeWithin } from "../host/life/close.ts";
+import { closeWithin, endAtOnce } from "../host/life/close.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
@@ -234,6 +234,6 @@ async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
     await closeWithin(house, clock, stopTimeout);
   } catch (error) {
     log.warn(describe(error));
-    process.exit(exit.io);
+    endAtOnce();
   }
 }

@@ -5,7 +5,7 @@ import { describe, type Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
-import { closeWithin } from "../host/life/close.ts";
+import { closeWithin, endAtOnce } from "../host/life/close.ts";
 import { growHeap } from "../host/life/heap-growth.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
@@ -394,6 +394,6 @@ async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
     await closeWithin(house, clock, stopTimeout);
   } catch (error) {
     log.warn(describe(error));
-    process.exit(exit.io);
+    endAtOnce();
   }
 }

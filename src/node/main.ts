@@ -6,7 +6,7 @@ import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
-import { closeWithin } from "../host/life/close.ts";
+import { closeWithin, endAtOnce } from "../host/life/close.ts";
 import { recordCrash } from "../host/life/crashes.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
@@ -304,5 +304,6 @@ async function close(
     // Nothing is lost: what was not released is still in the module.
     for (const channel of channels) channel.abandon();
     log.warn(describe(error));
+    endAtOnce();
   });
 }

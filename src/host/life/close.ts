@@ -11,3 +11,11 @@ export function closeWithin(
   const late = () => new Fault("stopped", "not everything stopped in time", { limit_ms: limitMs });
   return within(clock, limitMs, house.disposeAsync(), late);
 }
+
+/**
+ * Ends the process at once, after its last words. Exiting waits for every thread: one that a disk or a device keeps in the
+ * kernel would keep the process, too, for as long as that hangs. What is on disk is as after a power cut.
+ */
+export function endAtOnce(): void {
+  process.kill(process.pid, "SIGKILL");
+}

@@ -1,26 +1,10 @@
 /** A serial port that hangs in the kernel while it is opened, in a process of its own: its threads are few. */
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testWith } from "../../../needs.ts";
-
-/** A device of this name never opens. */
-const library = `#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <string.h>
-#include <unistd.h>
-#define HANGING(name) \\
-  int name(const char *path, int flags, ...) { \\
-    va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more); \\
-    while (strstr(path, "hung.tty") != NULL) pause(); \\
-    return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name))(path, flags, mode); \\
-  }
-HANGING(open)
-HANGING(open64)
-`;
+import { hungFiles } from "../../../rig/hung-files.ts";
 
 const head = `
 import { stat } from "node:fs/promises";
@@ -72,9 +56,7 @@ for (const [title, program, threads, said] of [
   testWith("gcc", title, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "qkd-hung-"));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const [source, preload] = [join(folder, "hang.c"), join(folder, "hang.so")];
-    writeFileSync(source, library);
-    execFileSync("gcc", ["-shared", "-fPIC", "-o", preload, source, "-ldl"]);
+    const preload = hungFiles(folder, "hung.tty");
     const args = ["--input-type=module-typescript", "-e", program, join(folder, "hung.tty")];
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "inherit"],
