@@ -22,6 +22,7 @@ import { isOtp, type Use } from "../store/shapes.ts";
 import { Ahead } from "./ahead.ts";
 import { InOrder } from "./in-order.ts";
 import { drawKsaId, drawKsaIds } from "./ksa-id.ts";
+import { Limited } from "./limited.ts";
 import { offeredUses } from "./offered.ts";
 import { type Part, type Pending, supplied, usesOf } from "./pending.ts";
 import type { Request, Shortage } from "./request.ts";
@@ -47,6 +48,7 @@ export class Owner {
   #fateOk: { readonly turn: number; number: number } | undefined;
   readonly #short: () => void;
   readonly #ahead: Ahead;
+  readonly #limited: Limited;
 
   /**
    * @param incarnation 16 bytes, drawn at this start
@@ -58,6 +60,7 @@ export class Owner {
     this.#short = short;
     const chance = () => context.random(4).readUInt32BE() / 2 ** 32;
     this.#ahead = new Ahead(() => context.now(), chance);
+    this.#limited = new Limited(() => context.now(), chance);
   }
 
   get pending(): number {
@@ -99,6 +102,7 @@ export class Owner {
       this.#short();
       return about.done("stock");
     }
+    if (about.request !== undefined && !this.#limited.allows(keys)) return about.done("refused");
     // Fewer only where stock is in so many pieces that no message could name them.
     let ranges: readonly VersionedRange[] = books.stock.allocate(keys, length, wants);
     const made = bytesOf(ranges) / length;
@@ -184,12 +188,14 @@ export class Owner {
     const reason = refused.find((why) => why !== undefined);
     if (refused.length !== countOf(part.uses) || reason !== undefined) {
       if (reason) this.#context.tell({ type: "refused", reason, keys: refused.length });
+      if (reason === "limit") this.#limited.refused(countOf(usesOf(pending)));
       return this.#giveUp(pending, "refused");
     }
     // Else the key is supplied to no application, and held for it until it expires.
     if (pending.request?.isWanted?.() === false) return this.#giveUp(pending, "late");
     part.isBound = true;
     if (!pending.parts.every(({ isBound }) => isBound)) return;
+    this.#limited.bound(countOf(usesOf(pending)));
     this.#forget(pending);
     const { books, turn } = this.#context;
     const entry = pending.request === undefined ? "prepare" : "supply";
