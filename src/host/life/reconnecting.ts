@@ -36,22 +36,26 @@ export interface Reconnecting {
   stop(): Promise<void>;
 }
 
+/** Ways to fail that are counted apart; more are counted as one. */
+const mostWords = 8;
+const others = "";
+
 export function reconnecting(options: KeepOptions): Reconnecting {
   const { connect, onDown, schedule, settledAfterMs, clock, log, name, task } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   let session: ReconnectingSession | undefined;
   let waits = schedule();
-  let lastFailure = "";
-  let failures = 0;
+  /** How often it failed with which words, since it worked last. */
+  const failures = new Map<string, number>();
 
   function failed(error: Error): void {
     const text = describe(error);
-    failures++;
-    // The same words every few seconds for a night would bury what matters: say it at powers of 2.
-    if (text !== lastFailure) failures = 1;
-    if ((failures & (failures - 1)) === 0) log.warn(`${name}: ${text}`, { attempts: failures });
-    lastFailure = text;
+    // The same words every few seconds for a night would bury what matters, also by turns: say each at powers of 2.
+    const counted = failures.has(text) || failures.size < mostWords ? text : others;
+    const attempts = (failures.get(counted) ?? 0) + 1;
+    failures.set(counted, attempts);
+    if ((attempts & (attempts - 1)) === 0) log.warn(`${name}: ${text}`, { attempts });
     onDown?.(error);
   }
 
@@ -70,7 +74,7 @@ export function reconnecting(options: KeepOptions): Reconnecting {
         if (signal.aborted) return;
         if (clock.now() - begun >= settledAfterMs) {
           waits = schedule();
-          lastFailure = "";
+          failures.clear();
         }
         failed(error ?? new Fault("link.closed", "session ended"));
       } catch (error) {

@@ -87,6 +87,31 @@ test("the same failure all night is a few lines, a new one is told at once", asy
   await kept.stop();
 });
 
+test("ways to fail that take turns are as few lines, however many there are", async (t) => {
+  for (const [ways, most] of [
+    [2, 14],
+    [1_000_000, 16],
+  ] as const) {
+    const clock = new ManualClock();
+    const lines: string[] = [];
+    let attempts = 0;
+    const kept = reconnecting({
+      name: "broker",
+      connect: async () => {
+        throw new Fault("kq1.closed", `way ${attempts++ % ways}`);
+      },
+      schedule: () => backoff({ firstMs: 100, maxMs: 100, jitter: 0, random: () => 0 }),
+      settledAfterMs: 5_000,
+      clock,
+      log: createLog((line) => lines.push(line), "debug"),
+    });
+    await settle();
+    while (attempts < 100) await clock.advance(100);
+    await kept.stop();
+    t.true(lines.length <= most, `${ways} ways: ${lines.length} lines`);
+  }
+});
+
 test("stopping ends an attempt that would never come back, and is one promise", async (t) => {
   const clock = new ManualClock();
   const kept = reconnecting({
