@@ -194,7 +194,7 @@ export const catalogue = {
     latched: true,
     quietMs: minute,
     text: "blocks are withheld since the ledger was repaired: their keys may have left before",
-    action: "decide at both ends alike: release or discard --all --reason ledger_repaired",
+    action: "decide at both ends alike, with qkd-node release or discard: see qkd-node kept",
   },
   key_waits_for_km: {
     type: "processing_error",
@@ -202,7 +202,7 @@ export const catalogue = {
     severities: ["major"],
     quietMs: minute,
     text: "keys may be with a KM that is not configured, or is another than before: they wait",
-    action: "configure that KM again, or say accept-km (it is the same) or free-km (it has none)",
+    action: "configure it again, or qkd-node accept-km (it is the same) or free-km (it has none)",
   },
   block_replayed: {
     type: "security",

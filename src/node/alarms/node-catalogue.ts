@@ -99,7 +99,8 @@ export const nodeCatalogue = {
     latched: true,
     told: true,
     text: "a tamper contact has opened; where it is the chassis's, supply has stopped",
-    action: "treat the node and its module as compromised until inspected, then clear_tamper",
+    action:
+      "treat the node and its module as compromised until inspected, then qkd-node clear-tamper",
   },
   zeroized: {
     type: "security",
