@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { describe, type Fault } from "../../src/base/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { whyNot } from "../../src/host/config/files.ts";
 import { type Action, commandHelp, readCommand } from "./control/commands.ts";
 import { readScenario, type Scenario } from "./control/scenario.ts";
 import { number, oneOf, whole } from "./control/words.ts";
@@ -130,7 +131,7 @@ function scenarioFile(name: string): Scenario {
   try {
     content = readFileSync(file, "utf8");
   } catch (error) {
-    throw new UsageError(`--scenario: ${describe(error)}`);
+    throw new Fault("config.value", `--scenario ${file}: cannot be read: ${whyNot(error)}`);
   }
   return readScenario(content, file);
 }

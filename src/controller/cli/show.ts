@@ -1,5 +1,6 @@
 /** A controller's state for people, in 80 columns. Pure. */
 
+import { counted } from "../../base/words.ts";
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { bytes, percent, rate, whole } from "../../host/terminal/units.ts";
@@ -51,7 +52,12 @@ export function statusText(status: StatusSummary): string {
         ["since", `${when(started)} UTC, version ${version}`],
         ["nodes", `${whole(counts.nodes)}, ${whole(counts.attached)} connected`],
         ["links", links === 0 ? "none is known" : `${whole(links)}: ${shown}`],
-        ["pairs", counts.pairs === 0 ? "none asks for keys" : `${whole(counts.pairs)}${lost}`],
+        [
+          "pairs",
+          counts.pairs === 0
+            ? "none asks for keys"
+            : `${counted(counts.pairs, "asks", "ask")} for keys${lost}`,
+        ],
         ["sessions", `${whole(status.open_sessions)} open`],
         ["alarms", counts.alarms === 0 ? "none" : `${counts.alarms} of its own`],
       ],

@@ -36,11 +36,10 @@ export function checkRoutes({ status: { pairs } }: Running): Finding {
   const name = ["routes", "routes"] as const;
   const lost = pairs.filter(isLost).map(({ pair }) => pair);
   if (lost.length === 0) {
+    if (pairs.length === 0) return ok(name, "no pair asks for keys");
     return ok(
       name,
-      pairs.length === 0
-        ? "no pair asks for keys"
-        : `${counted(pairs.length, "pair")}, none without one`,
+      `${counted(pairs.length, "pair asks", "pairs ask")} for keys, each has a route`,
     );
   }
   const shown = lost.slice(0, 5).join(", ");

@@ -1,5 +1,6 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
 import { type Duration, ms } from "../../base/duration.ts";
+import { counted } from "../../base/words.ts";
 import type { FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
 import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
@@ -30,6 +31,10 @@ export interface KmAlarmOptions {
   readonly controllerAway?: Duration;
   readonly machine?: MachineRuleOptions;
   readonly onTransition?: (transition: Transition) => void;
+}
+
+function waitingText(keys: number): string {
+  return counted(keys, "key waits", "keys wait");
 }
 
 export class KmAlarms extends ProgramAlarms<KmAlarmName> {
@@ -101,10 +106,10 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     const { name, session, waiting_keys, stock_bits, peer_stock_bits, key_exchange } = link;
     const ready = session === "ready";
     const when = (holds: boolean, level: Level): Level => (holds ? level : "cleared");
-    this.signal("peer_away", name, when(!ready, "major"), moment, `${waiting_keys} keys wait`);
+    this.signal("peer_away", name, when(!ready, "major"), moment, waitingText(waiting_keys));
     const waits = ready && waiting_keys > 0 && link.oldest_s > 60;
     const why = this.#bare.has(name) ? ": matching_mac of the link differs at the two ends" : "";
-    const detail = `${waiting_keys} keys wait, the oldest for ${Math.round(link.oldest_s)} s${why}`;
+    const detail = `${waitingText(waiting_keys)}, the oldest for ${Math.round(link.oldest_s)} s${why}`;
     this.signal("matching_fails", name, when(waits, "major"), moment, detail);
     const little =
       ready && !isRelayed && link.matched_bits > 0 && stock_bits + peer_stock_bits < littleBits;
@@ -123,7 +128,7 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     else if (event.type === "expired") {
       const isLacked = event.lackedBy === "them";
       const why = isLacked ? "lacked by the other end" : "the other end was not there for them";
-      const detail = `${event.keys} keys, ${why}`;
+      const detail = `${counted(event.keys, "key")}, ${why}`;
       this.book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
     } else if (event.type === "twice") {
       this.book.occurred("peer_twice", link, moment, {});

@@ -1,4 +1,5 @@
 /** Do nodes supply the keys of the modules? As the running key manager sees it. */
+import { counted } from "../../base/words.ts";
 import { whole } from "../../host/terminal/units.ts";
 import { type Finding, ok, warn } from "../../ops/doctor/finding.ts";
 import type { Running } from "./subject.ts";
@@ -18,6 +19,6 @@ export function checkNodes({ status }: Running): Finding[] {
     if (told?.current === true && told.module !== "OPERATING") {
       return warn(title, `its node tells it is ${told.module}: ${told.reason}`, look);
     }
-    return ok(title, `${whole(received_keys)} keys since the start${node}`);
+    return ok(title, `${counted(received_keys, "key")} since the start${node}`);
   });
 }

@@ -1,5 +1,6 @@
 /** Tells log, manager and operators of spools that no module has, for as long as they are there. */
 import type { Log } from "../../base/log.ts";
+import { counted } from "../../base/words.ts";
 import type { FileSystem } from "../../host/disk/files.ts";
 import type { ModuleConfig } from "../config/tables.ts";
 import { type LeftSpool, leftSpools } from "../spool/left-spools.ts";
@@ -23,7 +24,10 @@ export async function tellOfSpools(
     watch.leftBehind("spool_left", left);
   });
   for (const { name, module, blocks } of found) {
-    left.set(module, blocks === undefined ? "it cannot be read" : `${blocks} files of key`);
+    left.set(
+      module,
+      blocks === undefined ? "it cannot be read" : counted(blocks, "file of key", "files of key"),
+    );
     log.warn("keys wait in a spool that no module has", { spool: name, files: blocks });
   }
   watch.leftBehind("spool_left", left);

@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { whyNot } from "../../host/config/files.ts";
 import { CliError } from "../cli/client.ts";
 
 /**
@@ -29,6 +30,10 @@ export function writeBundle(target: string, archive: Uint8Array): void {
 
 function cannot(target: string, error: unknown): CliError {
   const code = errorCode(error) ?? "unknown";
-  const why = code === "EEXIST" ? "it is there already" : code;
+  const known: Readonly<Record<string, string>> = {
+    EEXIST: "it is there already",
+    ENOENT: "its folder is not there",
+  };
+  const why = known[code] ?? whyNot(error);
   return new CliError(`${target}: cannot be made: ${why}`, exit.cantCreate);
 }

@@ -7,6 +7,7 @@ import { ManualClock } from "../../clock.ts";
 import { commandHelp, readCommand } from "../../emulator/control/commands.ts";
 import { fasterClock, play, readScenario } from "../../emulator/control/scenario.ts";
 import { ControlServer, send } from "../../emulator/control/server.ts";
+import { parseOptions } from "../../emulator/options.ts";
 import { EmulatedPair } from "../../emulator/pair.ts";
 import { presets } from "../../emulator/physics/bb84.ts";
 import { type Conditions, PhysicalLink } from "../../emulator/physics/link.ts";
@@ -239,6 +240,12 @@ test("a scenario that is wrong is told by file, line and word", (t) => {
     ],
   );
   t.is(period, hour);
+});
+
+test("a scenario that is not there is told in words, as one that is no good", (t) => {
+  const args = ["/tmp", "--preset", "gys", "--scenario", "/none/such"];
+  const error = t.throws(() => parseOptions(args), { instanceOf: Fault });
+  t.is(error?.message, "--scenario /none/such: cannot be read: no such file");
 });
 
 test("a scenario plays at its times, faster if asked to, until it is stopped", async (t) => {

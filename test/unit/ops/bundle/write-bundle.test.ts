@@ -25,4 +25,12 @@ try { writeBundle(${JSON.stringify(target)}, Buffer.alloc(100_000)); } catch (er
     message: `${target}: cannot be made: it is there already`,
   });
   t.is(readFileSync(target, "utf8"), "whole");
+  const nowhere = join(folder, "no/such");
+  t.throws(() => writeBundle(nowhere, Buffer.from("one")), {
+    message: `${nowhere}: cannot be made: its folder is not there`,
+  });
+  const below = join(target, "b.tar.gz");
+  t.throws(() => writeBundle(below, Buffer.from("one")), {
+    message: `${below}: cannot be made: it is below a file`,
+  });
 });
