@@ -1,6 +1,7 @@
 /**
  * Relays that applications wait for. One whose application has gone is for the next question that it is enough for: who
- * asks again and again, while a KM on the way is slow, burns the pads of one relay and not of as many. Pure.
+ * asks again and again, while a KM on the way is slow, burns the pads of one relay and not of as many. After one failed the
+ * next begins with a short relay: one that fails has burnt pads of all hops before. Pure.
  */
 import type { IsWanted } from "../../base/wanted.ts";
 import type { RelayEnd } from "./source.ts";
@@ -30,6 +31,8 @@ export class Demands {
   readonly #parts: DemandParts;
   readonly #all = new Set<Demand>();
   #bytes = 0;
+  /** A relay failed, and none went well since. */
+  #hasFailed = false;
 
   constructor(parts: DemandParts) {
     this.#parts = parts;
@@ -57,25 +60,35 @@ export class Demands {
   }
 
   #begin(bytes: number, isWanted: IsWanted, done: (end: RelayEnd) => void): boolean {
-    const lengths = lengthsOf(2 * bytes, this.#parts.batch());
     const isFull = this.#all.size >= most.demands || this.#bytes + bytes > most.bytes;
     if (isFull) return false;
     const one: Demand = { bytes, isWanted, done };
     this.#all.add(one);
     this.#bytes += bytes;
+    const over = (end: RelayEnd) => {
+      this.#all.delete(one);
+      this.#bytes -= bytes;
+      one.done(end);
+    };
+    const probe = this.#hasFailed && 2 * bytes > leastDemand ? leastDemand : 0;
+    const all = () => this.#relayAll(lengthsOf(2 * bytes - probe, this.#parts.batch()), over);
+    if (probe === 0) all();
+    else this.#relayAll([probe], (end) => (end === undefined ? all() : over(end)));
+    return true;
+  }
+
+  #relayAll(lengths: readonly number[], done: (end: RelayEnd) => void): void {
     let left = lengths.length;
     let failed: RelayEnd;
     for (const length of lengths) {
       this.#parts.relay(length, (end) => {
+        // One that is too long for an older KM says nothing of shorter ones.
+        if (end?.failure !== "long") this.#hasFailed = end !== undefined;
         failed ??= end;
         left--;
-        if (left > 0) return;
-        this.#all.delete(one);
-        this.#bytes -= bytes;
-        one.done(failed);
+        if (left === 0) done(failed);
       });
     }
-    return true;
   }
 }
 

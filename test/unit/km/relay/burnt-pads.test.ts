@@ -135,5 +135,6 @@ test("a way whose keys are others is tried once in a while that grows, and fails
   t.is(pair.failingSince, undefined);
   const { begun } = state;
   for (let i = 0; i < 10; i++) t.deepEqual(ask(), [undefined]);
-  t.is(state.begun, begun + 10);
+  // The first of them began with a short one.
+  t.is(state.begun, begun + 11);
 });

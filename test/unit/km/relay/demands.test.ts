@@ -111,3 +111,31 @@ test("demands, what they ask for, and relays of one are bounded", (t) => {
   t.true(short.demands.ask(1_048_576, always, () => {}));
   t.is(short.begun.length, 16);
 });
+
+test("after a relay failed the next question begins with a short one, and goes on when that went well", (t) => {
+  const { begun, ask } = bench();
+  const lengths = () => begun.map(({ length }) => length);
+  ask(400);
+  t.deepEqual(lengths(), [800]);
+  begun.shift()?.done(late);
+  const { told } = ask(400);
+  t.deepEqual(lengths(), [64]);
+  begun.shift()?.done(late);
+  t.deepEqual(told, ["late"]);
+  t.deepEqual(lengths(), [], "nothing more is burnt for it");
+  const mended = ask(600);
+  begun.shift()?.done(undefined);
+  t.deepEqual(lengths(), [1_000, 136]);
+  for (const { done } of begun.splice(0)) done(undefined);
+  t.deepEqual(mended.told, ["came"]);
+  ask(400);
+  t.deepEqual(lengths(), [800]);
+});
+
+test("a relay that is too long for an older KM makes the next question no slower", (t) => {
+  const { begun, ask } = bench();
+  ask(400);
+  begun.shift()?.done({ failure: "long", at: "km-b" });
+  ask(400);
+  t.is(begun[0]?.length, 800);
+});
