@@ -35,7 +35,7 @@ import { LeftOver } from "./wiring/left-over.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { Management } from "./wiring/management.ts";
 import { openStore } from "./wiring/open-store.ts";
-import { watchProgress } from "./wiring/progress.ts";
+import { type ProgressWatch, watchProgress } from "./wiring/progress.ts";
 import { Relays } from "./wiring/relays.ts";
 import { openRevocations } from "./wiring/revocations.ts";
 import { openRpcDoor } from "./wiring/rpc-door.ts";
@@ -234,13 +234,14 @@ async function start(
     clock,
     log: log.child("etsi014"),
   });
+  let asking: ProgressWatch | undefined;
   const status = (): KmStatus =>
     watch.judged(
       kmStatus(
         config,
         supplies,
         links,
-        { use: store.use(), full: store.full(), leftOver },
+        { use: store.use(), full: store.full(), leftOver, stalledMs: asking?.stalledMs() ?? 0 },
         masterKey.status(),
         clock.now() - begun,
         alarms.shown(),
@@ -371,8 +372,8 @@ async function start(
     return bundleOfSelf(config, { ask: local.ask, load, read: () => config, clock });
   };
   management.start({ status, links, reload, bundle });
-  const asking = watchProgress(progress, supplies.intake, store, clock);
-  house.defer(() => asking.cancel());
+  asking = watchProgress(progress, supplies.intake, store, clock);
+  house.defer(() => asking?.cancel());
   const watched = supervise({ progress, notify, clock, log });
   house.defer(() => watched.cancel());
   const trimming = trimMemory(processMemory, clock, log.child("memory"));

@@ -125,6 +125,14 @@ export const catalogue = {
     action:
       "stop both and look which has the newer store; start that one, and give the other an ID and a store of its own",
   },
+  store_stalled: {
+    type: "equipment",
+    cause: "inputOutputDeviceError",
+    severities: ["critical"],
+    text: "the disk of the store does not answer: no key is taken, and none is given to applications",
+    action:
+      "look at the disk, or the server that has it; keys wait in the modules, and go on with it",
+  },
   store_damaged: {
     type: "equipment",
     cause: "corruptData",

@@ -15,6 +15,8 @@ import { catalogue, type KmAlarmName } from "./catalogue.ts";
 /** Bits of one's own that are little, where none is configured. */
 const littleBits = 65_536;
 const usualFlap: FlapLimits = { count: 5, window: ms(600_000), quiet: ms(300_000) };
+/** A tired disk takes some seconds now and then, s. */
+const stalledAfterS = 10;
 /** Longest that an alarm waits before it is cleared, where none is configured, ms. */
 const usualClearMs = 30_000;
 const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above")];
@@ -69,6 +71,9 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     const why = isDiskFull(store) ? "the disk has no room, " : "";
     const detail = `${why}${Math.round(fill * 100)} % of its limit`;
     this.signal("store_full", "store", this.#fill, moment, detail);
+    const { stalled_s: stalled = 0 } = store;
+    const disk: Level = stalled >= stalledAfterS ? "critical" : "cleared";
+    this.signal("store_stalled", "store", disk, moment, `for ${stalled} s so far`);
     const { fails, left_over } = store.master_key.next_start ?? {};
     const [level, told]: [Level, string?] =
       fails !== undefined

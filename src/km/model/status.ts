@@ -203,6 +203,8 @@ export interface KmStatus {
     readonly disk_bytes: number;
     readonly limit_bytes: number;
     readonly full: boolean;
+    /** How long the disk has not answered, s; absent while it does. */
+    readonly stalled_s?: number;
     /** QKD-keys that wait of modules, and stock of links, that the configuration does not have. */
     readonly left_over_keys: number;
     readonly left_over_stock_bits: number;

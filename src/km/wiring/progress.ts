@@ -10,28 +10,37 @@ const intakeLimitMs = 30_000;
 const storeLimitMs = 60_000;
 const askMs = 1_000;
 
-/** @returns ends it */
+export interface ProgressWatch extends Timer {
+  /** How long the store has not answered, ms; 0 while it does. */
+  stalledMs(): number;
+}
+
+/** @returns ends it, and tells how the store does */
 export function watchProgress(
   progress: Progress,
   intake: Pick<Intake, "inFlight" | "answered">,
   store: Pick<KeyStore, "commit">,
   clock: Clock,
-): Timer {
+): ProgressWatch {
   progress.watch({
     name: "intake",
     ready: () => intake.inFlight.keys > 0,
     steps: () => intake.answered,
     limitMs: intakeLimitMs,
   });
-  let asked = false;
+  let asked: number | undefined;
   // An empty change writes nothing, and is answered when all before it is durable.
-  return every(clock, askMs, () => {
-    if (asked) return;
-    asked = true;
-    const end = progress.begin("store", clock.now(), storeLimitMs);
+  const timer = every(clock, askMs, () => {
+    if (asked !== undefined) return;
+    asked = clock.now();
+    const end = progress.begin("store", asked, storeLimitMs);
     store.commit({}, () => {
       end();
-      asked = false;
+      asked = undefined;
     });
   });
+  return {
+    cancel: () => timer.cancel(),
+    stalledMs: () => (asked === undefined ? 0 : clock.now() - asked),
+  };
 }

@@ -28,6 +28,8 @@ interface StoreState {
   readonly use: StoreUse;
   readonly full: Fullness;
   readonly leftOver: LeftOver;
+  /** How long the disk has not answered, ms. */
+  readonly stalledMs: number;
 }
 
 export function kmStatus(
@@ -43,6 +45,7 @@ export function kmStatus(
   controllers?: readonly ControllerStatus[],
 ): KmStatus {
   const { use, leftOver } = store;
+  const stalled = Math.floor(store.stalledMs / 1_000);
   const words = told.all();
   return {
     km_id: config.km.id,
@@ -57,6 +60,7 @@ export function kmStatus(
       disk_bytes: use.diskBytes,
       limit_bytes: use.limitBytes,
       full: store.full !== undefined,
+      ...(stalled > 0 && { stalled_s: stalled }),
       left_over_keys: leftOver.buffer.keys,
       left_over_stock_bits: leftOver.stockBytes * 8,
       master_key: masterKey,

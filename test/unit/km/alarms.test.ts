@@ -135,6 +135,17 @@ test("a node that tells nothing of its module any more is told after a minute, o
   t.deepEqual(after(61, status(told(false))), ["node_silent.m minor"]);
 });
 
+test("a disk that does not answer is told after ten seconds, and over when it does", (t) => {
+  const stalled = (stalled_s: number): KmStatus => {
+    const whole = statusOf();
+    return { ...whole, store: { ...whole.store, stalled_s } };
+  };
+  const alarms = new KmAlarms({ plain: false });
+  t.deepEqual(after(1, stalled(9), alarms), []);
+  t.deepEqual(after(1, stalled(10), alarms), ["store_stalled.store critical"]);
+  t.deepEqual(after(60, statusOf(), alarms), []);
+});
+
 test("little stock, a full store, no post-quantum key exchange and plain TCP are each told", (t) => {
   t.deepEqual(after(61, statusOf({ stock_bits: 100, peer_stock_bits: 0 })), [
     "stock_low.fibre minor",

@@ -37,14 +37,16 @@ test("a key manager without anything to do makes progress", async (t) => {
 });
 
 test("a store that makes nothing durable for a minute is stuck, and not after it went on", async (t) => {
-  const { store, waiting, stuckAfter } = world();
+  const { store, waiting, stuckAfter, timer } = world();
   store.isStuck = true;
   t.deepEqual(await stuckAfter(50), []);
+  t.is(timer.stalledMs(), 49 * second);
   t.deepEqual(await stuckAfter(15), ["store"]);
   t.is(waiting.length, 1, "it is asked once at a time");
   store.isStuck = false;
   waiting[0]?.();
   t.deepEqual(await stuckAfter(120), []);
+  t.is(timer.stalledMs(), 0);
 });
 
 test("keys that came and get no answer are no progress; answers to others are", async (t) => {
