@@ -29,23 +29,26 @@ interface Spent {
 export class Effort {
   readonly #limit: EffortLimit;
   readonly #clock: Pick<Clock, "now">;
+  readonly #processor: () => number;
   readonly #spent = new Map<string, Spent>();
   readonly #all: Spent;
   #sweptAt = Number.NEGATIVE_INFINITY;
 
-  constructor(limit: EffortLimit, clock: Pick<Clock, "now">) {
+  /** @param processor what was spent of a processor so far, ms: others may have it while time goes by */
+  constructor(limit: EffortLimit, clock: Pick<Clock, "now">, processor: () => number) {
     this.#limit = limit;
     this.#clock = clock;
+    this.#processor = processor;
     this.#all = { ms: 0, at: clock.now() };
   }
 
   /** Does something for this client. @returns what it returns */
   measure<T>(client: string, act: () => T): T {
-    const begun = this.#clock.now();
+    const begun = this.#processor();
     try {
       return act();
     } finally {
-      this.charge(client, this.#clock.now() - begun);
+      this.charge(client, this.#processor() - begun);
     }
   }
 

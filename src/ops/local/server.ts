@@ -12,6 +12,7 @@ import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Effort } from "../../host/door/effort.ts";
+import { threadMs } from "../../host/life/thread-time.ts";
 import { type ClientLimits, Clients } from "./clients.ts";
 import { LineReader } from "./lines.ts";
 import { longestSocketPath, proofFolder, readSocket } from "./paths.ts";
@@ -65,6 +66,8 @@ export interface LocalServerOptions {
   /** @throws LocalError */
   readonly answer: (request: LocalRequest, caller: Caller) => Promise<LocalAnswer>;
   readonly clock: Clock;
+  /** What was spent of a processor so far, ms; default: by this thread. */
+  readonly processor?: () => number;
   readonly log: Log;
 }
 
@@ -102,7 +105,7 @@ export class LocalServer {
 
   constructor(options: LocalServerOptions) {
     this.#options = options;
-    this.#effort = new Effort(effort, options.clock);
+    this.#effort = new Effort(effort, options.clock, options.processor ?? threadMs);
     this.#limit = LogLimit.of(options.log, options.clock);
   }
 

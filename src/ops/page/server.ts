@@ -13,6 +13,7 @@ import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
+import { threadMs } from "../../host/life/thread-time.ts";
 import { type Asset, loadAssets, type PageProgram } from "./assets.ts";
 import { Gate } from "./gate.ts";
 import { isLoopback, isOurs } from "./host.ts";
@@ -123,7 +124,7 @@ export class WebServer {
     const { secure } = options;
     const { clock, log } = parts;
     this.#places = new Places({ ...places, clock });
-    this.#effort = new Effort(effort, clock);
+    this.#effort = new Effort(effort, clock, threadMs);
     this.#limit = LogLimit.of(log, clock);
     const times = { ...standardTimes, ...options.times };
     try {

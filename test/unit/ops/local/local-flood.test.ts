@@ -3,7 +3,6 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import type { Clock } from "../../../../src/base/clock.ts";
 import { createLog, silentLog } from "../../../../src/base/log.ts";
 import { Effort } from "../../../../src/host/door/effort.ts";
 import { ask } from "../../../../src/ops/cli/client.ts";
@@ -153,20 +152,14 @@ test("a client that sends what nobody asked for is not read from, and hears its 
 });
 
 test("who looks at much waits, so that keys do not; who acts does not wait for them", async (t) => {
-  const clock = new ManualClock();
   // Each look takes 100 ms of the processor.
   let spent = 0;
   const answer: LocalServerOptions["answer"] = async ({ do: name }) => {
     if (name === "status") spent += 100;
     return { data: { name } };
   };
-  const spending: Clock = {
-    now: () => clock.now() + spent,
-    wall: () => clock.wall(),
-    after: (ms, fn) => clock.after(ms, fn),
-  };
-  await withServer({ answer, clock: spending }, async ({ path }) => {
-    for (let n = 0; n < 7; n++) await ask([path], "status");
+  await withServer({ answer, processor: () => spent }, async ({ path, clock }) => {
+    for (let n = 0; n < 6; n++) await ask([path], "status");
     let over = false;
     const held = ask([path], "status").finally(() => {
       over = true;
@@ -180,7 +173,7 @@ test("who looks at much waits, so that keys do not; who acts does not wait for t
 
 test("time that was spent is made up for, and forgotten then", (t) => {
   let now = 0;
-  const effort = new Effort({ burstMs: 100, share: 0.5 }, { now: () => now });
+  const effort = new Effort({ burstMs: 100, share: 0.5 }, { now: () => now }, () => now);
   const spend = (client: string, ms: number) =>
     effort.measure(client, () => {
       now += ms;
@@ -196,10 +189,21 @@ test("time that was spent is made up for, and forgotten then", (t) => {
   t.is(effort.wait("a"), 0);
 });
 
+test("time in which others had the processor is not a client's", (t) => {
+  let [now, spent] = [0, 0];
+  const limit = { burstMs: 100, share: 0.5 };
+  const effort = new Effort(limit, { now: () => now }, () => spent);
+  effort.measure("a", () => {
+    now += 10_000;
+    spent += 20;
+  });
+  t.is(effort.wait("a"), 0);
+});
+
 test("many that ask for a little each wait when it is too much together, and who asks for less does not", (t) => {
   let now = 0;
   const all = { burstMs: 200, share: 0.2 };
-  const effort = new Effort({ burstMs: 100, share: 0.1, all }, { now: () => now });
+  const effort = new Effort({ burstMs: 100, share: 0.1, all }, { now: () => now }, () => now);
   const spend = (client: string, ms: number) =>
     effort.measure(client, () => {
       now += ms;
