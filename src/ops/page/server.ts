@@ -69,6 +69,8 @@ export interface PageContent {
 export interface WebParts {
   readonly content: PageContent;
   readonly clock: Clock;
+  /** What was spent of a processor so far, ms; default: by this thread. */
+  readonly processor?: () => number;
   readonly log: Log;
 }
 
@@ -122,9 +124,9 @@ export class WebServer {
     this.#options = options;
     this.#parts = parts;
     const { secure } = options;
-    const { clock, log } = parts;
+    const { clock, log, processor = threadMs } = parts;
     this.#places = new Places({ ...places, clock });
-    this.#effort = new Effort(effort, clock, threadMs);
+    this.#effort = new Effort(effort, clock, processor);
     this.#limit = LogLimit.of(log, clock);
     const times = { ...standardTimes, ...options.times };
     try {

@@ -1,6 +1,5 @@
 import { connect, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import type { Clock } from "../../../../src/base/clock.ts";
 import { pageContent } from "../../../../src/node/page/content.ts";
 import { ManualClock } from "../../../clock.ts";
 import {
@@ -64,7 +63,7 @@ test("requests of one connection are answered one after the other, and no more t
   });
 });
 
-/** A clock that goes on by so much with every request that is looked at. */
+/** Every request that is looked at takes so much of the processor. */
 async function costly(body: (bench: Bench) => Promise<void>, ms: number): Promise<void> {
   const clock = new ManualClock();
   let spent = 0;
@@ -75,13 +74,8 @@ async function costly(body: (bench: Bench) => Promise<void>, ms: number): Promis
       return "1.2.3";
     },
   };
-  const slow: Clock = {
-    now: () => clock.now() + spent,
-    wall: () => clock.wall(),
-    after: (wait, fn) => clock.after(wait, fn),
-  };
-  const content = pageContent(node, slow);
-  await serving((bench) => body({ ...bench, clock }), {}, { content, clock: slow });
+  const parts = { content: pageContent(node, clock), clock, processor: () => spent };
+  await serving((bench) => body({ ...bench, clock }), {}, parts);
 }
 
 test("who asks for much waits, so that keys do not; somebody elsewhere does not wait", async (t) => {
