@@ -13,6 +13,7 @@ import type {
   Take,
   VersionedRange,
 } from "../../wire/kx/messages.ts";
+import { isMatchUse } from "../matching/match-use.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { countOf, cutBytes, cutKeys, lengthOf } from "../store/key-run.ts";
@@ -102,7 +103,7 @@ export class Owner {
       this.#short();
       return about.done("stock");
     }
-    if (about.request !== undefined && !this.#limited.allows(keys)) return about.done("refused");
+    if (this.#mayWait(about.request) && !this.#limited.allows(keys)) return about.done("refused");
     // Fewer only where stock is in so many pieces that no message could name them.
     let ranges: readonly VersionedRange[] = books.stock.allocate(keys, length, wants);
     const made = bytesOf(ranges) / length;
@@ -124,6 +125,11 @@ export class Owner {
       this.#offers.set(part.offer.toString("hex"), { pending, part });
       this.#send(pending, part);
     }
+  }
+
+  /** Pads of batches do not: keys that wait for their match would expire meanwhile, and batches have waits of their own. */
+  #mayWait(request: Request | undefined): boolean {
+    return request !== undefined && !isMatchUse(request.use);
   }
 
   #part(
@@ -188,7 +194,9 @@ export class Owner {
     const reason = refused.find((why) => why !== undefined);
     if (refused.length !== countOf(part.uses) || reason !== undefined) {
       if (reason) this.#context.tell({ type: "refused", reason, keys: refused.length });
-      if (reason === "limit") this.#limited.refused(countOf(usesOf(pending)));
+      if (reason === "limit" && this.#mayWait(pending.request)) {
+        this.#limited.refused(countOf(usesOf(pending)));
+      }
       return this.#giveUp(pending, "refused");
     }
     // Else the key is supplied to no application, and held for it until it expires.

@@ -225,7 +225,8 @@ test.serial("neither files nor descriptors are left behind", async (t) => {
     port.plug();
     t.deepEqual(readdirSync(folder), ["module.tty"]);
   }
-  t.is(descriptors(), plugged);
+  // Those of the tests before may have closed meanwhile.
+  t.true(descriptors() <= plugged);
   port.unplug();
   rmSync(folder, { recursive: true });
 });

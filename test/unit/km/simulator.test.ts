@@ -37,6 +37,10 @@ test.serial("free bytes before an offer that is made again are not lost with it"
   t.deepEqual(kmStory(3_606, 600, { name: "none" }).broken, []);
 });
 
+test("batches under one-time keys go on while the other end has no room for more keys", (t) => {
+  t.deepEqual(kmStory(35, 400).broken, []);
+});
+
 test.serial("key managers that stop in order lose no key that they do not tell of", async (t) => {
   // In life 42 half of an extent is given before the other end has it.
   for (const seed of [41, 42, 43]) {
