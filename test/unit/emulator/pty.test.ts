@@ -217,6 +217,10 @@ test.serial("neither files nor descriptors are left behind", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-pty-"));
   const path = join(folder, "module.tty");
   const port = new EmulatedPort(path, 0, systemClock, { bytes() {}, drained() {} });
+  t.teardown(() => {
+    port.unplug();
+    rmSync(folder, { recursive: true });
+  });
   port.plug();
   const plugged = descriptors();
   for (let round = 0; round < 20; round++) {
@@ -227,8 +231,6 @@ test.serial("neither files nor descriptors are left behind", async (t) => {
   }
   // Those of the tests before may have closed meanwhile.
   t.true(descriptors() <= plugged);
-  port.unplug();
-  rmSync(folder, { recursive: true });
 });
 
 test.serial("a closed terminal takes nothing, and closes once", (t) => {
