@@ -83,6 +83,7 @@ export async function overlay(board: Board, root: string, build: string): Promis
     [build, "usr/lib/qkd-node"],
     [join(systemd, "qkd-node.service"), "usr/lib/systemd/system/qkd-node.service"],
     [join(systemd, "qkd-km.service"), "usr/lib/systemd/system/qkd-km.service"],
+    [join(systemd, "qkd-controller.service"), "usr/lib/systemd/system/qkd-controller.service"],
     [join(systemd, "qkd-panel.service"), "usr/lib/systemd/system/qkd-panel.service"],
     [join(systemd, "qkd-console.service"), "usr/lib/systemd/system/qkd-console.service"],
     [join(systemd, "qkd-console.path"), "usr/lib/systemd/system/qkd-console.path"],

@@ -17,7 +17,7 @@ import { Refusal } from "./refusal.ts";
 
 export const day = 86_400_000;
 /** What a machine asks a certificate for, and what it is to be called on the stick. */
-const requests = /^(?:(qkd)|(km))-[0-9a-f]{12}\.csr$/;
+const requests = /^(qkd|km|controller)-[0-9a-f]{12}\.csr$/;
 
 /** Makes `ca.key` and `ca.crt`, or ends what a run that was broken off began. @param days that it is good for */
 export async function makeAuthority(folder: string, days: number): Promise<string> {
@@ -92,14 +92,14 @@ function untilText(authority: Issuer, { days }: Certifying): string {
 export interface Certifying {
   /** Folder of the authority. */
   readonly ca: string;
-  /** More names and addresses under which the key manager is reached. */
+  /** More names and addresses under which key manager and controller are reached. */
   readonly names: readonly string[];
   readonly days: number;
 }
 
 /**
- * Signs every request on a stick. A node's certificate is put to `site/node.crt`, a key manager's to `site/km.crt`,
- * the authority's beside them. @returns what was done
+ * Signs every request on a stick. A node's certificate is put to `site/node.crt`, a key manager's to `site/km.crt`, a
+ * controller's to `site/controller.crt`, the authority's beside them. @returns what was done
  */
 export async function certifyStick(stick: string, how: Certifying): Promise<string> {
   const found = readdirSync(stick).filter((name) => requests.test(name));
@@ -109,9 +109,9 @@ export async function certifyStick(stick: string, how: Certifying): Promise<stri
   const said: string[] = [];
   // All of them, or none.
   for (const name of found.sort()) {
-    const isKm = name.startsWith("km-");
-    const to = isKm ? "km.crt" : "node.crt";
-    const more = isKm ? how.names : [];
+    const who = requests.exec(name)?.[1] ?? "";
+    const to = who === "qkd" ? "node.crt" : `${who}.crt`;
+    const more = who === "qkd" ? [] : how.names;
     const { cert, id } = certify(authority, join(stick, name), more, how.days);
     if (`${id}.csr` !== name) throw new Refusal(`${name} is the request of ${id}`);
     if (certificates.has(to)) throw new Refusal(`${stick} has the requests of two machines`);

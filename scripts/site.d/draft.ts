@@ -1,11 +1,11 @@
-/** A first configuration of a machine with module, node and key manager: what most sites change little of. */
+/** A first configuration of a machine with module, node, key manager, maybe controller: what most sites change little of. */
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { putFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
 /** TCP ports, as the drafts of all machines have them. */
-export const ports = { kq1: 9443, kx: 9444, etsi014: 9445 } as const;
+export const ports = { kq1: 9443, kx: 9444, etsi014: 9445, ck: 8790 } as const;
 
 export interface Draft {
   /** The module here, and the one at the other end. */
@@ -19,11 +19,15 @@ export interface Draft {
   /** Applications here and there, as their certificates name them. */
   readonly sae: string | undefined;
   readonly peerSae: string | undefined;
+  /** The network's controller, `controller-0123456789ab`, and where this machine finds it; its own has its number. */
+  readonly controller: string | undefined;
+  readonly controllerHost: string | undefined;
   /** Where certificates are renewed, by EST. */
   readonly est: string | undefined;
 }
 
-const idForm = /^qkd-([0-9a-f]{12})$/;
+const idForm = /^qkd-[0-9a-f]{12}$/;
+const controllerForm = /^controller-[0-9a-f]{12}$/;
 
 /** The machine whose request is on the stick. @throws Refusal */
 export function machineOf(stick: string): string {
@@ -34,13 +38,24 @@ export function machineOf(stick: string): string {
   return (found[0] as string).replace(".csr", "");
 }
 
-/** Writes `site/node.toml` and `site/km.toml` where they are not. @returns what was done @throws Refusal */
+/**
+ * Writes `site/node.toml`, `site/km.toml` and, for the machine that the controller is on, `site/controller.toml` where
+ * they are not. @returns what was done @throws Refusal
+ */
 export function writeDraft(stick: string, draft: Draft): string {
   const id = machineOf(stick);
   if (!idForm.test(draft.peer)) throw new Refusal(`--peer: expected a machine's ID, qkd-…`);
+  const { controller } = draft;
+  if (controller !== undefined && !controllerForm.test(controller)) {
+    throw new Refusal(`--controller: expected a controller's ID, controller-…`);
+  }
   const site = join(stick, "site");
   mkdirSync(site, { recursive: true });
-  const texts = { "node.toml": nodeToml(id, draft), "km.toml": kmToml(id, draft) };
+  const texts = {
+    "node.toml": nodeToml(id, draft),
+    "km.toml": kmToml(id, draft),
+    ...(controller === controllerOf(id) && { "controller.toml": controllerToml(id, draft) }),
+  };
   const said = Object.entries(texts).map(([name, text]) => {
     const file = join(site, name);
     if (existsSync(file)) return `site/${name}: was there, and is as it was`;
@@ -51,10 +66,11 @@ export function writeDraft(stick: string, draft: Draft): string {
 }
 
 const kmOf = (id: string) => id.replace(/^qkd-/, "km-");
+const controllerOf = (id: string) => id.replace(/^qkd-/, "controller-");
 const quoted = (text: string) => JSON.stringify(text);
 
 /** Where the program renews its certificate: it writes below its state folder alone. */
-function certOf(program: "node" | "km", { est }: Pick<Draft, "est">): string {
+function certOf(program: "node" | "km" | "controller", { est }: Pick<Draft, "est">): string {
   return est === undefined
     ? `${program}.crt`
     : `/var/lib/qkd-${program}/certificates/${program}.crt`;
@@ -156,5 +172,42 @@ nodes = [${quoted(id)}]
 [link.fibre]
 peer = ${quoted(other)}
 server_name = ${quoted(other)}
-${dials ? `host = ${quoted(peerHost)}\nport = ${ports.kx}\n` : ""}${applications}${estTable(draft)}`;
+${dials ? `host = ${quoted(peerHost)}\nport = ${ports.kx}\n` : ""}${applications}${askedController(id, draft)}${estTable(draft)}`;
+}
+
+/** The key manager's table of the controller that it asks. */
+function askedController(id: string, { controller, controllerHost = "" }: Draft): string {
+  if (controller === undefined) return "";
+  // Its own machine has no address yet when it starts.
+  const host = controller === controllerOf(id) ? "localhost" : controllerHost;
+  return `
+# Who knows which way keys go between key managers without a link of their own.
+[controller.network]
+host = ${quoted(host)}
+port = ${ports.ck}
+server_name = ${quoted(controller)}
+`;
+}
+
+function controllerToml(id: string, draft: Draft): string {
+  return `# The network's controller: src/controller/config/README.md has every key.
+[controller]
+id = ${quoted(controllerOf(id))}
+state_dir = "/var/lib/qkd-controller"
+
+[log]
+timestamps = false
+
+# Where key managers connect.
+[ck]
+port = ${ports.ck}
+ca = "site-ca.crt"
+cert = ${quoted(certOf("controller", draft))}
+key = "/run/credentials/qkd-controller.service/controller.key"
+
+# Key managers that may: one table for each of the network.
+[node.${kmOf(id)}]
+
+[node.${kmOf(draft.peer)}]
+${estTable(draft)}`;
 }

@@ -33,11 +33,11 @@ const usage = `scripts/site COMMAND: configurations of a site's machines (board/
                         ca.key, ca.crt
     --days N            that it is good for (default 3650)
   certify STICK         signs the requests on a machine's stick: site/node.crt,
-                        site/km.crt
+                        site/km.crt, site/controller.crt
   certify FILE.csr      signs another one, such as a broker's: FILE.crt
     --ca FOLDER         by this authority
     --name NAME         also under this name or address; may be repeated. Of a
-                        stick: where others find the key manager
+                        stick: where others find key manager and controller
     --days N            that they are good for (default 365)
   draft STICK           writes site/node.toml and site/km.toml for a machine
                         with module, node and key manager
@@ -47,6 +47,9 @@ const usage = `scripts/site COMMAND: configurations of a site's machines (board/
     --peer ID@ADDRESS   the machine at the other end: qkd-0123456789ab@192.0.2.2
     --sae ID --peer-sae ID
                         applications here and there that are to get keys
+    --controller ID@ADDRESS
+                        the network's controller, if it has one; for the machine
+                        that it is on site/controller.toml is written, too
     --est URL           certificates renew themselves there; put who may have
                         issued the server's certificate into site/est-ca.crt
   keygen FILE           makes a signing key: FILE.key, for you alone, and
@@ -77,6 +80,7 @@ const options = {
   matching: { type: "string" },
   path: { type: "string" },
   peer: { type: "string" },
+  controller: { type: "string" },
   sae: { type: "string" },
   "peer-sae": { type: "string" },
   est: { type: "string" },
@@ -113,8 +117,8 @@ function certify(path: string, values: Values): Promise<string> {
 }
 
 function draft(stick: string, values: Values): string {
-  const [, peer = "", peerHost = ""] = /^([\w-]+)@([\w.:-]+)$/.exec(needed(values, "peer")) ?? [];
-  if (peer === "") throw new UsageError("--peer: expected ID@ADDRESS");
+  const peer = addressed("peer", needed(values, "peer"));
+  const controller = addressed("controller", values.controller);
   const { sae, "peer-sae": peerSae } = values;
   if ((sae === undefined) !== (peerSae === undefined)) {
     throw new UsageError("--sae and --peer-sae go together");
@@ -125,12 +129,24 @@ function draft(stick: string, values: Values): string {
     module: needed(values, "module"),
     matching: needed(values, "matching"),
     path: needed(values, "path"),
-    peer,
-    peerHost,
+    peer: peer?.id ?? "",
+    peerHost: peer?.host ?? "",
     sae,
     peerSae,
+    controller: controller?.id,
+    controllerHost: controller?.host,
     est: values.est,
   });
+}
+
+/** @throws UsageError */
+function addressed(option: string, value: string | undefined) {
+  if (value === undefined) return undefined;
+  const [, id, host] = /^([\w-]+)@([\w.:-]+)$/.exec(value) ?? [];
+  if (id === undefined || host === undefined) {
+    throw new UsageError(`--${option}: expected ID@ADDRESS`);
+  }
+  return { id, host };
 }
 
 function keygen(file: string): string {

@@ -28,8 +28,10 @@ const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
 
   collect --from DIR --to DIR
           copies a configuration from a stick, whatever is on it
-  stage --in DIR --key FILE [--km-key FILE] [--image-keys FILE] [--turned]
-          checks a configuration, and lays it beside the one in force
+  stage --in DIR --key FILE [--km-key FILE] [--controller-key FILE]
+        [--image-keys FILE] [--turned]
+          checks a configuration, and lays it beside the one in force; the keys
+          are those of node, key manager and controller
   switch --name NAME
           puts one in force that was laid down, on trial
   keep    ends the trial: it stays
@@ -53,6 +55,7 @@ const options = {
   in: text,
   key: text,
   "km-key": text,
+  "controller-key": text,
   "image-keys": text,
   turned: { type: "boolean", default: false },
   name: text,
@@ -110,7 +113,10 @@ function stage(values: Values): string | undefined {
   const imageKeys = readKeys(textOf(values["image-keys"]) ?? "");
   if (imageKeys === undefined) return "the image's keys cannot be read";
   const key = readFileSync(named(values, "key"));
-  const km = bytesOf(values["km-key"]);
+  const others = {
+    km: bytesOf(values["km-key"]),
+    controller: bytesOf(values["controller-key"]),
+  };
   try {
     // Once: what is checked is what is laid down.
     const files = readFolder(named(values, "in"));
@@ -127,11 +133,10 @@ function stage(values: Values): string | undefined {
     if (typeof record === "string") {
       return broken === undefined ? record : `${record}; of the one that is here: ${broken}`;
     }
-    process.stdout.write(`${stageSite(where, files, record, { node: key, ...(km && { km }) })}\n`);
+    process.stdout.write(`${stageSite(where, files, record, { node: key, ...others })}\n`);
     return undefined;
   } finally {
-    key.fill(0);
-    km?.fill(0);
+    for (const one of [key, ...Object.values(others)]) one?.fill(0);
   }
 }
 

@@ -3,7 +3,7 @@
  * `scripts/site`, an application on either side. All but the boards runs on this machine.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,25 +30,39 @@ const otherOf = { alice: "bob", bob: "alice" } as const;
 export class TwoBoards {
   readonly folder: string;
   readonly boards: Readonly<Record<End, Machine>>;
-  readonly #ports: Readonly<Record<End, { readonly kx: number; readonly etsi014: number }>>;
+  readonly #ports: Readonly<Record<End, Ports>>;
+  readonly #controller: End | undefined;
   readonly #ids: Partial<Record<End, string>> = {};
   readonly #stopPlugs: Record<End, number> = { alice: 0, bob: 0 };
   #pair: EmulatedPair | undefined;
   #isDark = false;
 
-  private constructor(folder: string, boards: TwoBoards["boards"], at: Record<End, Ports>) {
+  private constructor(
+    folder: string,
+    boards: TwoBoards["boards"],
+    at: Record<End, Ports>,
+    controller: End | undefined,
+  ) {
+    this.#controller = controller;
     this.folder = folder;
     this.boards = boards;
     this.#ports = at;
   }
 
-  /** @param more what differs from a kernel that is started straight away */
-  static async open(image: string, more: Partial<Settings> = {}): Promise<TwoBoards> {
+  /**
+   * @param more what differs from a kernel that is started straight away
+   * @param controller which of them the network's controller is on; undefined: there is none
+   */
+  static async open(
+    image: string,
+    more: Partial<Settings> = {},
+    controller?: End,
+  ): Promise<TwoBoards> {
     const folder = mkdtempSync(join(tmpdir(), "qkd-boards-"));
     const at = {} as Record<End, Ports>;
     const boards = {} as Record<End, Machine>;
     for (const end of ends) {
-      at[end] = { kx: await freePort(), etsi014: await freePort() };
+      at[end] = { kx: await freePort(), etsi014: await freePort(), ck: await freePort() };
       mkdirSync(join(folder, end));
       boards[end] = new Machine({
         image,
@@ -69,11 +83,12 @@ export class TwoBoards {
         ports: [
           [at[end].kx, ports.kx],
           [at[end].etsi014, ports.etsi014],
+          [at[end].ck, ports.ck],
         ],
         ...more,
       });
     }
-    const made = new TwoBoards(folder, boards, at);
+    const made = new TwoBoards(folder, boards, at, controller);
     made.#site("ca", join(folder, "ca"));
     made.#distil();
     return made;
@@ -111,18 +126,27 @@ export class TwoBoards {
       ...["draft", mounted, "--module", modules[end], "--matching", modules[other]],
       ...["--path", `/dev/qkd/${modules[end]}`, "--peer", `${this.#ids[other]}@${host}`],
       ...["--sae", saes[end], "--peer-sae", saes[other]],
+      ...this.#controllerWords(),
     );
     // The other board is behind a port of this machine.
     const km = join(mounted, "site/km.toml");
     const dialled = (port: number) => `host = "${host}"\nport = ${port}\n`;
-    const really = dialled(this.#ports[other].kx);
-    writeFileSync(km, readFileSync(km, "utf8").replace(dialled(ports.kx), really));
-    for (const name of ["node.toml", "km.toml", "node.crt", "km.crt", "site-ca.crt"]) {
+    const text = readFileSync(km, "utf8")
+      .replace(dialled(ports.kx), dialled(this.#ports[other].kx))
+      .replace(dialled(ports.ck), dialled(this.#ports[other].ck));
+    writeFileSync(km, text);
+    for (const name of readdirSync(join(mounted, "site"))) {
       stick.put(`site/${name}`, readFileSync(join(mounted, "site", name), "utf8"));
     }
     await this.#plug(end, stick);
     const result = stick.read("result.txt") ?? "";
     if (!/^taken: /m.test(result)) throw new Error(`${end}: ${result}\n${await this.journal(end)}`);
+  }
+
+  #controllerWords(): string[] {
+    const end = this.#controller;
+    if (end === undefined) return [];
+    return ["--controller", `${this.idOf(end).replace("qkd", "controller")}@${host}`];
   }
 
   #mounted(end: End): string {
@@ -201,4 +225,5 @@ export class TwoBoards {
 interface Ports {
   readonly kx: number;
   readonly etsi014: number;
+  readonly ck: number;
 }

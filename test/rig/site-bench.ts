@@ -56,8 +56,10 @@ export class SiteBench {
     writeFileSync(join(this.home, "id"), `${nodeId}\n`);
     writeFileSync(join(this.home, "node.csr"), "csr\n");
     writeFileSync(this.in("kept/km.csr"), "km csr\n");
+    writeFileSync(this.in("kept/controller.csr"), "controller csr\n");
     writeFileSync(join(this.credentials, "node.key"), "the node's private key");
     writeFileSync(join(this.credentials, "km.key"), "the key manager's private key");
+    writeFileSync(join(this.credentials, "controller.key"), "the controller's private key");
     for (const name of idle) this.#program(`bin/${name}`, "exit 0");
     this.#program("bin/mount", `cp -R ${this.stick}/. ${this.in("run/qkd-site/stick")}/`);
     this.#program("bin/setpriv", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"');

@@ -17,6 +17,7 @@ import { numberOf } from "../../ops/cli/number.ts";
 import { shown } from "../../ops/cli/shown.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
+import { refuseChangedSite } from "../../ops/site/told.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
 import type { CertificateIssued, CurrentList } from "../core/certificates.ts";
 import type { ChangeStatus } from "../model/status.ts";
@@ -129,6 +130,7 @@ const commands: readonly Command<Options>[] = [
     call: "run",
     isDaemon: true,
     run: async ({ file }) => {
+      refuseChangedSite(process.env, "controller");
       const { startControllerConfig } = await import("../config/load.ts");
       return (await import("../main.ts")).run(startControllerConfig(file));
     },

@@ -13,10 +13,10 @@ import {
 } from "../../host/terminal/program.ts";
 import { openTerminal } from "../../host/terminal/terminal.ts";
 import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
-import { ask, CliError } from "../../ops/cli/client.ts";
+import { ask } from "../../ops/cli/client.ts";
 import { shown } from "../../ops/cli/shown.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
-import { changedSite, siteTrouble } from "../../ops/site/told.ts";
+import { refuseChangedSite } from "../../ops/site/told.ts";
 import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, showKey } from "./ask-records.ts";
@@ -150,10 +150,7 @@ const commands: readonly Command<Options>[] = [
     call: "run",
     isDaemon: true,
     run: async ({ file }) => {
-      const trouble = siteTrouble(process.env, "km");
-      if (trouble !== undefined) {
-        throw new CliError(changedSite(trouble), exit.config);
-      }
+      refuseChangedSite(process.env, "km");
       const { startKmConfig } = await import("../config/load.ts");
       return (await import("../main.ts")).run(startKmConfig(file));
     },
@@ -260,7 +257,7 @@ const program: Program<typeof options> = {
   commands,
 };
 
-/** @throws CliError if it was not */
+/** @throws ExitError if it was not */
 async function acknowledge(given: Given): Promise<number> {
   const { ack: alarm = "", json } = given.values;
   const { sockets } = await asking(given);

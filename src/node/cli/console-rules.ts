@@ -5,7 +5,7 @@
 import { allOptions, findCommand } from "./commands.ts";
 
 export interface Typed {
-  readonly program: "qkd-node" | "qkd-km" | "journalctl" | "networkctl";
+  readonly program: "qkd-node" | "qkd-km" | "qkd-controller" | "journalctl" | "networkctl";
   readonly args: readonly string[];
   /** It asks before it does something: it is given what is typed. */
   readonly asks: boolean;
@@ -49,6 +49,7 @@ const allowed: Readonly<Record<string, Allowed>> = {
 /** Of the machine, beside `qkd-node`. */
 const machine = {
   km: "the key manager on this machine: km status, doctor, links, keys, apps, alarms",
+  controller: "the same: controller status, doctor, nodes, links, pairs, routes, alarms",
   journal: "the journal of the whole machine: -n N, --follow",
   network: "ports, addresses and names",
 } as const;
@@ -66,7 +67,7 @@ export function understand(line: string): Understood {
   const [name = "", ...words] = line.trim().split(/\s+/);
   if (name === "") return "nothing";
   if (name === "help" || name === "exit") return name;
-  if (name === "km") return keyManager(words);
+  if (name === "km" || name === "controller") return beside(name, words);
   if (name === "network") return network(words);
   if (name === "journal") return journal(words);
   const rule = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
@@ -92,16 +93,19 @@ export function understand(line: string): Understood {
   return { run: { program: "qkd-node", args: [name, ...words], asks: rest[0] === "install" } };
 }
 
-/** What only looks. */
-const ofKeyManager = /^(status|doctor|links|keys|apps|alarms)$/;
+/** What only looks, of the programs beside the node. */
+const looking = {
+  km: /^(status|doctor|links|keys|apps|alarms)$/,
+  controller: /^(status|doctor|nodes|links|pairs|routes|alarms)$/,
+} as const;
 
-function keyManager(words: readonly string[]): Understood {
+function beside(name: keyof typeof looking, words: readonly string[]): Understood {
   const [what = "", ...more] = words;
   const options = more.every((word) => harmless.includes(word.replace(/^--/, "")));
-  if (!ofKeyManager.test(what) || !options || more.some((word) => !word.startsWith("--"))) {
-    return { problem: "km: not like this; see help" };
+  if (!looking[name].test(what) || !options || more.some((word) => !word.startsWith("--"))) {
+    return { problem: `${name}: not like this; see help` };
   }
-  return { run: { program: "qkd-km", args: words, asks: false } };
+  return { run: { program: `qkd-${name}`, args: words, asks: false } };
 }
 
 function network(words: readonly string[]): Understood {

@@ -33,7 +33,8 @@ export interface SiteHome {
   readonly gid: number | undefined;
 }
 
-export type SealKeys = Readonly<Partial<Record<Sealer, Buffer>>>;
+/** Without a key there is no seal, and that program does not run with the configuration. */
+export type SealKeys = Readonly<Partial<Record<Sealer, Buffer | undefined>>>;
 
 /** Where `before` leads if there was none. */
 const blank = "blank";
@@ -91,7 +92,8 @@ export function stageSite(
     syncFolder(dirname(path));
   }
   writeNew(join(folder, recordFile), content, { mode: readable, gid });
-  for (const [who, key] of Object.entries(keys) as [Sealer, Buffer][]) {
+  for (const [who, key] of Object.entries(keys) as [Sealer, Buffer | undefined][]) {
+    if (key === undefined) continue;
     const seal = `${makeSeal(content, key, who).toString("hex")}\n`;
     writeNew(join(folder, sealers[who].file), seal, { mode: readable, gid });
   }

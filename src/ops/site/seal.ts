@@ -15,6 +15,11 @@ import { differ } from "./manifest.ts";
 export const sealers = {
   node: { file: "seal", credential: "node.key", purpose: "qkd-node site seal 1" },
   km: { file: "seal-km", credential: "km.key", purpose: "qkd-km site seal 1" },
+  controller: {
+    file: "seal-controller",
+    credential: "controller.key",
+    purpose: "qkd-controller site seal 1",
+  },
 } as const;
 export type Sealer = keyof typeof sealers;
 

@@ -1,6 +1,8 @@
 /** What a machine tells of its site's configuration. `QKD_SITE` is its home, set in an image's unit alone. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { exit } from "../../base/exit-codes.ts";
+import { ExitError } from "../../host/terminal/program.ts";
 import { readRecord, recordFile, type SiteRecord } from "./decide.ts";
 import { readNotTaken } from "./not-taken.ts";
 import { checkSeal, type Sealer, sealers } from "./seal.ts";
@@ -65,7 +67,9 @@ export function siteTrouble(
   }
 }
 
-/** What a program says that must not run. @param trouble see {@link siteTrouble} */
-export function changedSite(trouble: string): string {
-  return `the site's configuration is not what was taken: ${trouble}`;
+/** Before a program runs. @throws ExitError if it must not: see {@link siteTrouble} */
+export function refuseChangedSite(environment: Environment, who: Sealer): void {
+  const trouble = siteTrouble(environment, who);
+  if (trouble === undefined) return;
+  throw new ExitError(`the site's configuration is not what was taken: ${trouble}`, exit.config);
 }

@@ -27,12 +27,17 @@ interface Start {
   readonly whole?: boolean;
   /** What the node says of itself; undefined: it has no configuration. */
   readonly node?: string;
+  /** How systemd calls the state of the controller; undefined: there is none. */
+  readonly controller?: string;
   /** What a restart for a trial is told. */
   readonly restart?: string;
 }
 
 /** @returns what was done, in its order */
-function health(t: ExecutionContext, { trial, whole = true, node, restart = "" }: Start): string[] {
+function health(
+  t: ExecutionContext,
+  { trial, whole = true, node, controller, restart = "" }: Start,
+): string[] {
   const folder = mkdtempSync(join(tmpdir(), "qkd-health-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   for (const name of ["bin", "etc", "block/dm-0/dm", "block/dm-1/dm"])
@@ -52,13 +57,14 @@ function health(t: ExecutionContext, { trial, whole = true, node, restart = "" }
   program("dd", `case "$*" in *if=/dev/dm-1*) ${whole ? "exit 0" : "exit 1"};; esac; exit 2`);
   program(
     "systemctl",
-    `case $1 in show) case $4 in qkd-node*) echo "${node ?? ""}";; esac;; *) ${noted("systemctl")};; esac`,
+    `case $1 in show) case $4 in qkd-node*) echo "${node ?? ""}";; esac;; is-active) echo "${controller}";; *) ${noted("systemctl")};; esac`,
   );
   program("sleep", "exit 0");
   writeFileSync(join(folder, "block/dm-0/dm/name"), "data\n");
   writeFileSync(join(folder, "block/dm-1/dm/name"), "root\n");
   writeFileSync(join(folder, "slot"), "b\n");
   if (node !== undefined) writeFileSync(join(folder, "etc/node.toml"), "");
+  if (controller !== undefined) writeFileSync(join(folder, "etc/controller.toml"), "");
   const text = script
     .replaceAll("/run/qkd-slot", join(folder, "slot"))
     .replaceAll("/usr/lib/qkd-image/", `${join(folder, "bin")}/`)
@@ -85,6 +91,10 @@ test("on trial it is good once all is back, or has no configuration yet; else it
   t.deepEqual(health(t, { trial: true, node: "healthy: keys arrive" }), good);
   t.deepEqual(health(t, { trial: true }), good);
   t.deepEqual(health(t, { trial: true, node: "KM not connected" }), ["systemctl reboot"]);
+  t.deepEqual(health(t, { trial: true, node: "healthy", controller: "active" }), good);
+  t.deepEqual(health(t, { trial: true, node: "healthy", controller: "failed" }), [
+    "systemctl reboot",
+  ]);
 });
 
 test("a trial that still waits for its restart is asked for", (t) => {

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 import { readers } from "../../../src/bin/drivers.ts";
+import { loadControllerConfig } from "../../../src/controller/config/load.ts";
 import { loadKmConfig } from "../../../src/km/config/load.ts";
 import { testWholeWith, testWith } from "../../needs.ts";
 
@@ -39,13 +40,13 @@ function machine(folder: string, openssl: string, hex: string) {
   const stick = join(folder, `stick-${hex}`);
   mkdirSync(stick);
   const key = (id: string) => join(folder, `${id}.key`);
-  for (const id of [`qkd-${hex}`, `km-${hex}`]) {
+  for (const id of [`qkd-${hex}`, `km-${hex}`, `controller-${hex}`]) {
     const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"];
     const to = ["-keyout", key(id), "-out", join(stick, `${id}.csr`)];
     const names = ["-subj", `/CN=${id}`, "-addext", `subjectAltName=DNS:${id}`];
     execFileSync(openssl, ["req", ...ec, ...names, ...to], { stdio: "pipe" });
   }
-  return { stick, key, id: `qkd-${hex}`, km: `km-${hex}` };
+  return { stick, key, id: `qkd-${hex}`, km: `km-${hex}`, controller: `controller-${hex}` };
 }
 
 function box(t: ExecutionContext): string {
@@ -79,6 +80,7 @@ testWith(
       const drafted = await site(
         ...["draft", own.stick, "--module", module, "--matching", matching, "--path", "/dev/qkd/1"],
         ...["--peer", `${other.id}@192.0.2.2`, "--sae", sae, "--peer-sae", peerSae],
+        ...["--controller", `controller-0123456789ab@192.0.2.1`],
         ...(own === b ? ["--est", "https://ra.example/.well-known/est"] : []),
       );
       t.is(drafted.code, 0, drafted.err);
@@ -87,11 +89,12 @@ testWith(
       for (const [name, id] of [
         ["node.crt", own.id],
         ["km.crt", own.km],
+        ["controller.crt", own.controller],
       ] as const) {
         const certificate = new X509Certificate(read(name));
         t.true(certificate.verify(authority.publicKey), name);
         t.is(certificate.checkHost(id), id);
-        t.is(certificate.checkIP("192.0.2.1"), name === "km.crt" ? "192.0.2.1" : undefined);
+        t.is(certificate.checkIP("192.0.2.1"), name === "node.crt" ? undefined : "192.0.2.1");
       }
       // The machine has keys where this one has files.
       const here = (text: string, id: string, name: string) =>
@@ -110,6 +113,21 @@ testWith(
       const [link] = loaded.links;
       dialling.push(link?.host !== undefined);
       t.is(loaded.kx?.port === undefined, link?.host !== undefined);
+      // The controller is on one of the machines, and its key manager finds it without a network.
+      t.like(loaded.controllers[0], {
+        host: own === a ? "localhost" : "192.0.2.1",
+        serverName: a.controller,
+      });
+      t.is(existsSync(join(own.stick, "site/controller.toml")), own === a);
+      if (own === a) {
+        const text = here(read("controller.toml"), own.controller, "controller");
+        writeFileSync(join(own.stick, "site/here.toml"), text);
+        const controller = loadControllerConfig(join(own.stick, "site/here.toml"));
+        t.is(controller.controller.id, own.controller);
+        t.like(loaded.controllers[0], { port: controller.ck.port });
+        t.deepEqual(controller.kms.map(({ km }) => km).toSorted(), [a.km, b.km]);
+        rmSync(join(own.stick, "site/here.toml"));
+      }
       const node = here(read("node.toml"), own.id, "node").replaceAll(
         "/var/lib/qkd-node",
         join(folder, own.id),
@@ -134,7 +152,10 @@ testWith(
     const signed = await site(
       ...["sign", join(a.stick, "site"), "--node", a.id, "--key", join(folder, "ops.key")],
     );
-    t.regex(signed.out, /km\.crt, km\.toml, node\.crt, node\.toml, site-ca\.crt/);
+    t.regex(
+      signed.out,
+      /controller\.crt, controller\.toml, km\.crt, km\.toml, node\.crt, node\.toml, site-ca\.crt/,
+    );
   },
 );
 

@@ -35,6 +35,9 @@ function readUnit(name: string): string {
   return readFileSync(pathOf(name), "utf8");
 }
 
+/** What runs with a site's configuration. */
+const daemons = ["qkd-node", "qkd-km", "qkd-controller"];
+
 /** Where systemd's own units are, which ours refer to. */
 const system = ["/usr/lib/systemd/system", "/lib/systemd/system"].find(existsSync) ?? "";
 
@@ -185,7 +188,7 @@ test("in the appliance's sandbox the programs that ours ask can be executed, and
     }
   }
   t.true(asked.size >= 5, [...asked].join());
-  for (const name of ["qkd-node", "qkd-km"]) {
+  for (const name of daemons) {
     const unit = readUnit(`${name}.service.d/appliance.conf`);
     t.regex(unit, /^NoExecPaths=\/$/m, name);
     const allowed = [...unit.matchAll(/^ExecPaths=(.*)$/gm)].flatMap(([, paths = ""]) =>
@@ -199,7 +202,7 @@ test("in the appliance's sandbox the programs that ours ask can be executed, and
 test("a configuration that is taken has time to start all, and to go back", (t) => {
   const seconds = (name: string) =>
     Number(/^TimeoutStartSec=(\d+)$/m.exec(readUnit(name))?.[1] ?? Number.NaN);
-  const all = seconds("qkd-node.service") + seconds("qkd-km.service");
+  const all = daemons.reduce((sum, name) => sum + seconds(`${name}.service`), 0);
   t.true(seconds("qkd-site-take.service") >= 2 * all + 60);
   t.true(seconds("qkd-site@.service") >= seconds("qkd-site-take.service") + 30);
 });
@@ -208,7 +211,7 @@ test("what is left of a trial is gone back from before anything reads it, and ne
   const unit = readUnit("qkd-untried.service");
   const words = (key: string) =>
     [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].flatMap(([, all = ""]) => all.split(" "));
-  for (const reader of ["qkd-node", "qkd-km", "qkd-firewall", "systemd-networkd", "chrony"]) {
+  for (const reader of [...daemons, "qkd-firewall", "systemd-networkd", "chrony"]) {
     t.true(words("Before").includes(`${reader}.service`), reader);
   }
   t.deepEqual(words("DefaultDependencies"), ["no"], "the node's would come after basic.target");

@@ -86,6 +86,12 @@ test("journal and network are the machine's own programs, without a pager", (t) 
   ]) {
     t.deepEqual(understand(line), { problem: "km: not like this; see help" }, line);
   }
+  t.deepEqual(understand("controller routes --json"), {
+    run: { program: "qkd-controller", args: ["routes", "--json"], asks: false },
+  });
+  for (const line of ["controller", "controller withdraw km km-b", "controller relay"]) {
+    t.deepEqual(understand(line), { problem: "controller: not like this; see help" }, line);
+  }
   t.like(understand("network"), { run: { program: "networkctl" } });
 });
 
@@ -95,7 +101,7 @@ test("nothing, help and the end are known; help names only commands that there a
   t.is(understand("exit"), "exit");
   for (const [name, about] of names) {
     t.not(about, "", name);
-    const own = ["journal", "km", "network", "help", "exit"].includes(name);
+    const own = ["journal", "km", "controller", "network", "help", "exit"].includes(name);
     t.true(own || findCommand(name) !== undefined, name);
   }
 });
