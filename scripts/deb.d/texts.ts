@@ -14,6 +14,9 @@ if [ "$1" = configure ]; then
   if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload || true
     udevadm control --reload || true
+    # What is plugged in already has its names, groups and panel's service from the rules, too.
+    udevadm trigger --action=change --subsystem-match=tty --subsystem-match=usb-serial --subsystem-match=hidraw \\
+      --subsystem-match=xdma || true
     deb-systemd-invoke try-restart ${services} || true
   fi
 fi

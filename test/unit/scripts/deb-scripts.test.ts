@@ -69,6 +69,22 @@ test("each service that runs gets the new programs, tunnels too, and none runs o
   t.is(run(prerm, "upgrade", "0.2.0"), undefined);
 });
 
+test("what is plugged in already is looked at by the rules that came with the package", (t) => {
+  const { at, run } = machine(t);
+  const rules = readFileSync(
+    new URL("../../../systemd/70-qkd-node.rules", import.meta.url),
+    "utf8",
+  );
+  const named = new Set([...rules.matchAll(/SUBSYSTEM=="([\w-]+)"/g)].map(([, name]) => name));
+  run(postinst, "configure");
+  const told = readFileSync(at("told"), "utf8").split("\n");
+  const reloaded = told.findIndex((line) => line.startsWith("udevadm control --reload"));
+  const triggered = told.findIndex((line) => line.startsWith("udevadm trigger"));
+  t.true(reloaded >= 0 && triggered > reloaded, told.join("\n"));
+  const matched = [...(told[triggered] ?? "").matchAll(/--subsystem-match=([\w-]+)/g)];
+  t.deepEqual(matched.map(([, name]) => name).toSorted(), [...named].toSorted());
+});
+
 test("purged, nothing of the package is started once it is installed again; removed, all that was enabled is", (t) => {
   const { at, run } = machine(t);
   const link = (name: string, to: string) =>
