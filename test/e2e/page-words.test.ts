@@ -100,3 +100,27 @@ testWith(browserProgram, "names from right to left stay in their order", async (
   t.false(await page.evaluate<boolean>(`document.body.textContent.includes("\\u202e")`));
   t.deepEqual(page.complaints, []);
 });
+
+testWith(
+  browserProgram,
+  "what a module held is of the past once it is away",
+  async (t, program) => {
+    await using browser = await Browser.start(program);
+    await serving(async ({ url, node: shown, clock }) => {
+      shown.report({ values: { key_buffer_fill: 0.25, key_buffer_bits: 4_096 } });
+      const page = await browser.page();
+      await page.open(url);
+      const held = `document.querySelector("#stop-module").textContent`;
+      await clock.advance(1_000);
+      await page.until(`${live} && /key buffer 25\\.0\\s%$/.test(${held})`, deadline());
+      shown.state = { ...shown.state, module: "DOWN" };
+      await clock.advance(2_000);
+      await page.until(
+        `/key buffer 25\\.0\\s%, when it was last heard$/.test(${held})`,
+        deadline(),
+      );
+      await page.close();
+      t.deepEqual(page.complaints, []);
+    });
+  },
+);

@@ -52,11 +52,13 @@ export function showFlow(module) {
   const bits = figure(module, "key_buffer_bits");
   const buffer = full === undefined ? "" : `key buffer ${percent(full.last, 1)}`;
   const held = bits === undefined ? "" : `${amount(bits.last, "bit")} held`;
+  const told = [held, buffer].filter((text) => text !== "").join(", ");
   fill(
     byId("stop-module"),
     ...stop("Module", state, isFine ? "good" : code === "stopped" ? "attention" : "bad", [
       module.module_id ?? "not identified yet",
-      [held, buffer].filter((text) => text !== "").join(", "),
+      // A module that is away may have another fill by now.
+      moduleUp || told === "" ? told : `${told}, when it was last heard`,
     ]),
   );
   const distils = isFine && rate?.quality === "good" && rate.last > 0;
