@@ -7,7 +7,7 @@ function significant(value, digits) {
   return value.toFixed(Math.min(places, 6));
 }
 
-const prefixes = ["", "k", "M", "G", "T"];
+const prefixes = ["", "k", "M", "G", "T", "P", "E"];
 
 /**
  * Value and unit with a prefix: `[“4.21”, “kbit/s”]`.
