@@ -143,9 +143,15 @@ const codes: Readonly<Record<number, string>> = {
   162: "broker has no wildcard subscriptions, which are needed here",
 };
 
-/** What a reason code of MQTT says. */
-export function refusal(code: number): string {
-  return codes[code] ?? `reason code ${code}`;
+/** "Use another server", "server moved". */
+const redirects: readonly number[] = [156, 157];
+
+/** What a reason code of MQTT says. @param server where the broker sends its clients, MQTT 5 §4.13 */
+export function refusal(code: number, server?: string): string {
+  const why = codes[code] ?? `reason code ${code}`;
+  // It is told and not followed: an address of the broker is the configuration's to say.
+  const isTold = server !== undefined && server !== "" && redirects.includes(code);
+  return isTold ? `${why}: ${shortText(server, 80)}` : why;
 }
 
 /** Whether the broker answered with a reason code, which mqtt.js puts into `code` as a number. */
@@ -164,10 +170,11 @@ function ownWords(error: unknown): string {
 /**
  * Errors of the system have a word for a code.
  * @param asked of the broker, where a handshake may have failed by it
+ * @param server as of {@link refusal}
  */
-export function brokerReason(error: unknown, asked?: TlsTexts): string {
+export function brokerReason(error: unknown, asked?: TlsTexts, server?: string): string {
   if (error instanceof Fault) return describe(error);
-  if (isCode(error)) return refusal(error.code);
+  if (isCode(error)) return refusal(error.code, server);
   const name = errorCode(error);
   if (name === undefined) return ownWords(error);
   return noCommonGroup(error, asked) ?? reasonOfCode(name, "broker");

@@ -122,9 +122,10 @@ export class MqttSession {
     });
     client.on("close", () => this.#gone(closedByBroker));
     client.on("error", (error) => this.#gone(libraryReason(error)));
-    client.on("disconnect", ({ reasonCode = 0 }) =>
-      this.#gone(reasonCode === takeover ? takenOver : refusal(reasonCode)),
-    );
+    client.on("disconnect", ({ reasonCode = 0, properties }) => {
+      const why = refusal(reasonCode, properties?.serverReference);
+      this.#gone(reasonCode === takeover ? takenOver : why);
+    });
   }
 
   /** @throws Fault `mqtt.connect`; nothing is left open then */
@@ -166,7 +167,11 @@ export class MqttSession {
         return opened.promise as Promise<never>;
       });
       // Stays attached for good: an `error` event that nothing listens to would end the process.
-      client.on("error", (error) => fail(brokerReason(error, options)));
+      let server: string | undefined;
+      client.on("packetreceive", (packet) => {
+        if (packet.cmd === "connack") server = packet.properties?.serverReference;
+      });
+      client.on("error", (error) => fail(brokerReason(error, options, server)));
       client.once("close", () => fail("closed without an answer: its log says why"));
       client.once("connect", opened.resolve);
       if (options.onMessage !== undefined) listen(client, options.onMessage);

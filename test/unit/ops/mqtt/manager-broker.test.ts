@@ -56,6 +56,25 @@ for (const [code, why] of [
   });
 }
 
+test("where a broker sends its clients is told, and not gone to", async (t) => {
+  const moved = { reasonCode: 0x9d, properties: { serverReference: "mqtt-2.example:8883" } };
+  await withScripted(async (broker) => {
+    const { manager: node } = await manager(broker.url);
+    const session = await node.connect(never);
+    broker.raw(generate({ cmd: "disconnect", ...moved }, { protocolVersion: 5 }));
+    const error = await session.ended;
+    t.is((error as Fault).facts.why, "broker has moved: mqtt-2.example:8883");
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd !== "connect") return false;
+      const answer: Packet = { cmd: "connack", sessionPresent: false, ...moved };
+      client.socket.end(generate(answer, { protocolVersion: 5 }));
+      return true;
+    };
+    const refused = await t.throwsAsync(node.connect(never), { code: "mqtt.connect" });
+    t.regex(refused?.message ?? "", /broker has moved: mqtt-2\.example:8883$/);
+  });
+});
+
 test("a broker of MQTT 3.1.1 that refuses a client without a word is told to have its reasons in its log", async (t) => {
   await withScripted(async (broker) => {
     broker.onPacket = (packet, client) => {
