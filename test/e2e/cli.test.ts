@@ -12,7 +12,7 @@ const link = { transport: "tls", mode: "proactive" } as const;
 const views: readonly (readonly [readonly string[], RegExp])[] = [
   [
     ["status"],
-    /warn +alice +Keys flow; but a certificate expires soon[\s\S]*alice +OPERATING +ACTIVE +UP.* 5 +0\n/,
+    /warn +alice +Keys flow(, the last one \d+ s ago)?; but a certificate expires\s+soon[\s\S]*alice +OPERATING +ACTIVE +UP.* 5 +0\n/,
   ],
   [["keys"], /confirmed by the KM +5 keys, 5 120 bit/],
   [["keys", "alice"], /in the module/],
