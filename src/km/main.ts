@@ -35,7 +35,7 @@ import { LeftOver } from "./wiring/left-over.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { Management } from "./wiring/management.ts";
 import { openStore } from "./wiring/open-store.ts";
-import { type ProgressWatch, watchProgress } from "./wiring/progress.ts";
+import { watchProgress } from "./wiring/progress.ts";
 import { Relays } from "./wiring/relays.ts";
 import { openRevocations } from "./wiring/revocations.ts";
 import { openRpcDoor } from "./wiring/rpc-door.ts";
@@ -160,6 +160,8 @@ async function start(
   house.defer(() => supplies.close());
 
   const progress = new Progress();
+  const asking = watchProgress(progress, supplies.intake, store, clock);
+  house.defer(() => asking.cancel());
   const incarnation = randomBytes(16);
   const { kx } = config;
   const revocations = await openRevocations(config, clock, log.child("ck"));
@@ -231,17 +233,17 @@ async function start(
     sessions: () => controlled.sessions,
     told: () => revocations.text,
     store,
+    isStalled: asking.isStalled,
     clock,
     log: log.child("etsi014"),
   });
-  let asking: ProgressWatch | undefined;
   const status = (): KmStatus =>
     watch.judged(
       kmStatus(
         config,
         supplies,
         links,
-        { use: store.use(), full: store.full(), leftOver, stalledMs: asking?.stalledMs() ?? 0 },
+        { use: store.use(), full: store.full(), leftOver, stalledMs: asking.stalledMs() },
         masterKey.status(),
         clock.now() - begun,
         alarms.shown(),
@@ -372,8 +374,6 @@ async function start(
     return bundleOfSelf(config, { ask: local.ask, load, read: () => config, clock });
   };
   management.start({ status, links, reload, bundle });
-  asking = watchProgress(progress, supplies.intake, store, clock);
-  house.defer(() => asking?.cancel());
   const watched = supervise({ progress, notify, clock, log });
   house.defer(() => watched.cancel());
   const trimming = trimMemory(processMemory, clock, log.child("memory"));

@@ -5,9 +5,9 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Whether the client of this response went away, or will not hear it. */
-export function isGone({ destroyed, socket }: ServerResponse): boolean {
-  return destroyed || socket === null || socket.destroyed || !socket.writable;
+/** Whether the client of this response went away, will not hear it, or has had another answer. */
+export function isGone({ destroyed, socket, writableEnded }: ServerResponse): boolean {
+  return destroyed || writableEnded || socket === null || socket.destroyed || !socket.writable;
 }
 
 export class Turns {

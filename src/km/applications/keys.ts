@@ -16,14 +16,13 @@ import { text } from "../../wire/etsi014/names.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
-import { countOf } from "../store/key-run.ts";
-import { bytesOf } from "../store/ranges.ts";
 import { useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { Request, Shortage } from "../supply/request.ts";
 import { KeyAllowance } from "./allowance.ts";
+import { Counts, countGranted, type PairCounts } from "./counts.ts";
 import { FairTurns } from "./fair.ts";
 import { type Found, notAtOnce, setOfKeys } from "./found.ts";
 import { KeysInSession } from "./keys-in-session.ts";
@@ -31,7 +30,7 @@ import { noSession } from "./no-session.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeliveringLink } from "./proactive.ts";
-import { noKeys } from "./shortages.ts";
+import { noKeys, stalledStore } from "./shortages.ts";
 import type { Application, ApplicationTable } from "./table.ts";
 
 /** A link, as far as keys for applications concern it. */
@@ -93,6 +92,8 @@ export interface KeysOptions {
   readonly answerTimeout: Duration;
   /** Keys of the standard length that are prepared on each link. */
   readonly prepared: number;
+  /** Whether the disk of the store answers nothing now; default: it does. */
+  readonly isStalled?: () => boolean;
   /** Monotonic, ms. */
   readonly now: () => number;
   /** Calls back after so long, ms. */
@@ -103,6 +104,9 @@ export interface KeysOptions {
 const againMs = 5;
 /** … for so long. */
 const assignedWithinMs = 500;
+
+/** What is decided is on disk and read within this, or its application is answered without it, ms. */
+const diskMs = 2_000;
 
 /** Requests under way at a time, and those of one application that wait. */
 const atOnce = 512;
@@ -123,17 +127,6 @@ export interface KeyStatus {
   readonly max_SAE_ID_count: number;
 }
 
-/** What was asked and what came of it, of an application with others. */
-export interface PairCounts {
-  /** KM ID at the other end of the link whose keys they are. */
-  readonly peer: string;
-  requests: number;
-  /** Handed out here. */
-  keys: number;
-  bits: number;
-  refused: number;
-}
-
 /** A question that may be answered. */
 interface Asked {
   readonly caller: Application;
@@ -148,15 +141,12 @@ interface Asked {
   readonly isWanted: IsWanted;
 }
 
-/** Pairs that are counted apart. */
-const mostPairs = 10_000;
-
 export class ApplicationKeys {
   readonly #options: KeysOptions;
   readonly #turns = new FairTurns(atOnce, waitingOfOne);
   readonly #allowance = new KeyAllowance();
   readonly #outstanding: Outstanding;
-  readonly #counts = new Map<string, PairCounts>();
+  readonly #counts = new Counts();
   readonly #prepared: Prepared;
   readonly #inSession: KeysInSession;
 
@@ -170,6 +160,8 @@ export class ApplicationKeys {
 
   /** Prepares keys where there are applications for them. Some ten times a second. */
   tick(): void {
+    // What was offered and is not bound in time is void.
+    if (this.#options.isStalled?.()) return;
     const table = this.#options.table();
     this.#allowance.keep((id) => table.get(id) !== undefined);
     for (const link of this.#options.links) {
@@ -183,7 +175,13 @@ export class ApplicationKeys {
 
   /** By use: see {@link useOf}. */
   get counts(): ReadonlyMap<string, Readonly<PairCounts>> {
-    return this.#counts;
+    return this.#counts.all;
+  }
+
+  /** A request is answered within this, ms: what the links take, and then the disk. @param isBrought its keys are, to the other */
+  withinMs(isBrought: boolean): number {
+    const { answerTimeout } = this.#options;
+    return answerTimeout * (isBrought ? 2 : 1) + diskMs;
   }
 
   get waiting(): number {
@@ -226,7 +224,7 @@ export class ApplicationKeys {
     const most = link.isRelayed ? "otp" : link.level;
     if (!meets(most, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
     const asked: Asked = {
-      ...{ caller, link, use, request, count: this.#count(use, link), slave: slaveId },
+      ...{ caller, link, use, request, count: this.#counts.of(use, link.peer), slave: slaveId },
       deadline: now() + answerTimeout,
       isWanted,
     };
@@ -321,7 +319,7 @@ export class ApplicationKeys {
   ): void {
     const { now } = this.#options;
     const { slave: master, link } = this.#partner(caller, masterId);
-    const count = this.#count(useOf([master.id, caller.id]), link);
+    const count = this.#counts.of(useOf([master.id, caller.id]), link.peer);
     const until = now() + assignedWithinMs;
     const deadline = now() + this.#options.answerTimeout;
     this.#inTurn(caller, count, done, (end) => {
@@ -358,13 +356,14 @@ export class ApplicationKeys {
   }
 
   #inTurn(caller: Application, count: PairCounts, done: Grant, work: (end: Grant) => void): void {
+    if (this.#options.isStalled?.()) {
+      count.refused++;
+      return done(stalledStore());
+    }
     const isTaken = this.#turns.add(caller.id, (next) =>
       work((result) => {
         if (result instanceof EtsiRefusal) count.refused++;
-        else {
-          count.keys += countOf(result.uses);
-          for (const { ranges } of result.uses) count.bits += bytesOf(ranges) * 8;
-        }
+        else countGranted(count, result.uses);
         next();
         done(result);
       }),
@@ -372,14 +371,6 @@ export class ApplicationKeys {
     if (isTaken) return;
     count.refused++;
     done(new EtsiRefusal(503, "too many requests of the SAE wait", [], 1));
-  }
-
-  #count(use: string, { peer }: KeyLink): PairCounts {
-    const known = this.#counts.get(use);
-    const count = known ?? { peer, requests: 0, keys: 0, bits: 0, refused: 0 };
-    if (known === undefined && this.#counts.size < mostPairs) this.#counts.set(use, count);
-    count.requests++;
-    return count;
   }
 
   /** @throws EtsiRefusal if they may share no keys */

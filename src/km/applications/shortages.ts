@@ -13,3 +13,13 @@ export function noKeys(why: Shortage): EtsiRefusal {
   const { message, retryAfter } = shortages[why];
   return new EtsiRefusal(503, message, [], retryAfter);
 }
+
+/** The disk of this KM answers nothing: what is asked for would wait, and be lost if it came too late. */
+export function stalledStore(): EtsiRefusal {
+  return new EtsiRefusal(503, "the disk of this KME does not answer", [], 5);
+}
+
+/** Its keys did not come in time, for whatever reason. */
+export function lateAnswer(): EtsiRefusal {
+  return new EtsiRefusal(503, "this KME has no answer in time", [], 1);
+}

@@ -26,12 +26,14 @@ import { type Method, pathOf } from "../../wire/etsi014/path.ts";
 import { proactivePathOf } from "../../wire/etsi014/proactive.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
+import { lateAnswer } from "../applications/shortages.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { keysIn, readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
+import { answerInTime } from "./in-time.ts";
 import { type KeepAnswer, KeptAnswers } from "./kept-answers.ts";
 import { LongAnswers } from "./long-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
@@ -89,6 +91,7 @@ export class Etsi014Server {
   readonly #long: LongAnswers;
   readonly #turns = new Turns();
   readonly #pace: Pace;
+  readonly #clock: Clock;
   readonly #limit: LogLimit;
   readonly #callers = new WeakMap<Socket, Admitted>();
   #refused = 0;
@@ -98,6 +101,7 @@ export class Etsi014Server {
     this.#options = options;
     const { tls, log, clock = systemClock } = options;
     const times = { ...standardTimes, ...options.times };
+    this.#clock = clock;
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
     this.#kept = new KeptAnswers(clock);
@@ -209,6 +213,7 @@ export class Etsi014Server {
       refuse: (refusal: EtsiRefusal) => this.#refuse(call, refusal),
       send: (status: number, body: Buffer) => send(response, status, body),
       sendKeys: (body: Buffer) => this.#sendKeys(call, body),
+      inTime: (late: () => void) => this.#inTime(call, late),
     };
     notices.serve(visit, path);
     return true;
@@ -231,6 +236,8 @@ export class Etsi014Server {
   }
 
   #give(call: Call, slave: string, wanted: KeyRequest): void {
+    const isBrought = wanted.session !== undefined;
+    this.#inTime(call, () => this.#refuse(call, lateAnswer()), isBrought);
     this.#once(call, ["enc_keys", slave, wanted], (keep) => {
       const done = (result: Granted | EtsiRefusal) => {
         const met = result instanceof EtsiRefusal || meets(result.level, wanted.wish);
@@ -241,10 +248,15 @@ export class Etsi014Server {
   }
 
   #take(call: Call, master: string, ids: readonly string[]): void {
+    this.#inTime(call, () => this.#refuse(call, lateAnswer()));
     this.#once(call, ["dec_keys", master, ids], (keep) => {
       const done = (result: Granted | EtsiRefusal) => this.#answer(call, result, keep);
       this.#options.keys.take(call.caller, master, ids, done, isWanted(call));
     });
+  }
+
+  #inTime({ response }: Call, late: () => void, isBrought = false): void {
+    answerInTime(this.#clock, response, this.#options.keys.withinMs(isBrought), late);
   }
 
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
@@ -265,6 +277,7 @@ export class Etsi014Server {
     const asked = this.#kept.asked(name, JSON.stringify(question), again, caller.id);
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
     if (asked === "again") return;
+    if (asked === "busy") throw new EtsiRefusal(503, "the same is asked too often", [], 1);
     try {
       act(asked);
     } catch (error) {

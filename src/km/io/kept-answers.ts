@@ -9,6 +9,8 @@ import { keyMemory, wipeMemory } from "../../port/key.ts";
 export const keptForMs = 60_000;
 const mostAnswers = 4_096;
 const mostBytes = 8_388_608;
+/** Of those that ask the same again, and wait for its answer. */
+const mostWaiting = 64;
 
 /** Gives an answer: a copy of its own, which the receiver wipes; undefined: there was no key. */
 export type Tell = (body: Buffer | undefined) => void;
@@ -54,14 +56,21 @@ export class KeptAnswers {
    * @param question what is asked: it is the same each time
    * @param tell is called with the answer if the question was asked before, maybe later
    * @param of who asks: where there is no room for all, the one with most makes room
-   * @returns of a new question what takes its answer; "again": it was asked before; "other": the name is of another question
+   * @returns of a new question what takes its answer; "again": it was asked before; "other": the name is of another question;
+   *   "busy": too many wait for its answer
    */
-  asked(name: string, question: string, tell: Tell, of: string): KeepAnswer | "again" | "other" {
+  asked(
+    name: string,
+    question: string,
+    tell: Tell,
+    of: string,
+  ): KeepAnswer | "again" | "other" | "busy" {
     const kept = this.#kept.get(name);
     if (kept !== undefined) {
       if (kept.question !== question) return "other";
-      if (kept.body === undefined) kept.waiting.push(tell);
-      else tell(copyOf(kept.body));
+      if (kept.body !== undefined) tell(copyOf(kept.body));
+      else if (kept.waiting.length >= mostWaiting) return "busy";
+      else kept.waiting.push(tell);
       return "again";
     }
     const share = this.#shares.get(of) ?? { of, names: new Set(), bytes: 0 };

@@ -36,6 +36,8 @@ export interface Visit {
   send(status: number, body: Buffer): void;
   /** @param body wiped once it was sent, or will not be */
   sendKeys(body: Buffer): void;
+  /** Keys are asked for. @param late is called where no answer was given in time */
+  inTime(late: () => void): void;
 }
 
 export interface NoticeParts {
@@ -120,6 +122,7 @@ export class NoticeDoor {
       if (!(refusal instanceof EtsiRefusal)) throw refusal;
       none();
     };
+    visit.inTime(() => visit.send(204, empty));
     try {
       keys.take(caller, master, ids, (result) => {
         if (result instanceof EtsiRefusal) return lost(result);

@@ -25,10 +25,12 @@ import { writeCapabilities, writeEntropy, writeKey } from "../../wire/skip/answe
 import { SkipRefusal, unknownKey, unknownSystem } from "../../wire/skip/refusal.ts";
 import { skipRequest } from "../../wire/skip/request.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
+import { lateAnswer } from "../applications/shortages.ts";
 import { partnerOf, partnersOf, systemIdOf } from "../applications/systems.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "../supply/granted.ts";
+import { answerInTime } from "./in-time.ts";
 import { lastAnswers } from "./last-answers.ts";
 import type { SkipClients } from "./skip-clients.ts";
 import { type DoorTimes, standardTimes, TlsDoor } from "./tls-door.ts";
@@ -37,7 +39,7 @@ export interface SkipServerOptions {
   readonly host: string;
   readonly port: number;
   readonly clients: SkipClients;
-  readonly keys: Pick<ApplicationKeys, "give" | "take" | "limits">;
+  readonly keys: Pick<ApplicationKeys, "give" | "take" | "limits" | "withinMs">;
   readonly table: () => ApplicationTable;
   readonly store: Pick<KeyStore, "read" | "forget">;
   /** Default: the machine's. */
@@ -184,7 +186,7 @@ export class SkipServer {
     caller: Caller,
     application: Application,
   ): Promise<void> {
-    const { keys, table } = this.#options;
+    const { keys, table, clock = systemClock } = this.#options;
     const { method = "", url = "" } = request;
     const wanted = skipRequest(method, originForm(url), keys.limits);
     if (wanted.kind === "capabilities") {
@@ -203,6 +205,9 @@ export class SkipServer {
     if (partner === undefined) throw unknownSystem();
     const done = (result: Granted | EtsiRefusal) => this.#answer(response, caller, result);
     const isWanted = () => !isGone(response);
+    answerInTime(clock, response, keys.withinMs(false), () => {
+      this.#failed(response, caller, lateAnswer(), unknownKey());
+    });
     if (wanted.kind === "key") {
       return keys.take(application, partner.id, [wanted.id], done, isWanted);
     }

@@ -98,7 +98,8 @@ export function ownVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKey
   const critical = alarmOf(alarms, objects, "critical");
   if (critical !== undefined) {
     const [name = ""] = critical.alarm.split(".");
-    return bad(name, capital(critical.text), critical.action, hasStock && !store.full);
+    const isServed = hasStock && !store.full && store.stalled_s === undefined;
+    return bad(name, capital(critical.text), critical.action, isServed);
   }
   if (store.full) {
     const text = isDiskFull(store) ? "The disk has no room" : "The store is full";

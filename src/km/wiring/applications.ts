@@ -71,6 +71,8 @@ export interface DeliveryParts {
   /** What relays more stock to a link, if anything does. */
   readonly more: (link: string) => More | undefined;
   readonly store: KeyStore;
+  /** See `KeysOptions.isStalled`. */
+  readonly isStalled?: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -95,6 +97,7 @@ export class KeyDelivery {
     this.#parts = parts;
     this.#credentials = new KeptCredentials(door, "config.file");
     const { config, applications, links, more, session, sessions, store, clock, log } = parts;
+    const { isStalled = () => false } = parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
     const table = () => applications.table;
     this.#mailboxes = new Mailboxes({
@@ -137,6 +140,7 @@ export class KeyDelivery {
       pickUp: Math.ceil(door.pick_up / 1_000),
       answerTimeout: door.answer_timeout,
       prepared: door.prepared_keys,
+      isStalled,
       now: () => clock.now(),
       after: (ms, fn) => void clock.after(ms, fn),
     });

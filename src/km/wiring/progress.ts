@@ -9,10 +9,14 @@ const intakeLimitMs = 30_000;
 /** A tired disk may take a while; longer than this it is stuck, ms. */
 const storeLimitMs = 60_000;
 const askMs = 1_000;
+/** A sync takes some seconds now and then; what is asked for after this would wait for longer than it may, ms. */
+const stalledAfterMs = 3_000;
 
 export interface ProgressWatch extends Timer {
   /** How long the store has not answered, ms; 0 while it does. */
   stalledMs(): number;
+  /** Nothing that needs it is begun. */
+  isStalled(): boolean;
 }
 
 /** @returns ends it, and tells how the store does */
@@ -39,8 +43,10 @@ export function watchProgress(
       asked = undefined;
     });
   });
+  const stalledMs = () => (asked === undefined ? 0 : clock.now() - asked);
   return {
     cancel: () => timer.cancel(),
-    stalledMs: () => (asked === undefined ? 0 : clock.now() - asked),
+    stalledMs,
+    isStalled: () => stalledMs() >= stalledAfterMs,
   };
 }

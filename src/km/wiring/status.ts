@@ -1,6 +1,6 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
-import type { PairCounts } from "../applications/keys.ts";
+import type { PairCounts } from "../applications/counts.ts";
 import type { KmTable, ModuleConfig } from "../config/tables.ts";
 import type { RelayStatus } from "../model/relay-status.ts";
 import type {

@@ -10,6 +10,7 @@ import { createAuthority } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";
 
 const limits = { standard: 256, least: 64, most: 65_536, number: 128, saes: 0 };
+const withinMs = () => 5_000;
 const id = "0d8c9a54-0000-4000-8000-000000000000";
 
 test("a client that went away hears no answer; one under an Idempotency-Key is kept for it", async (t) => {
@@ -22,7 +23,7 @@ test("a client that went away hears no answer; one under an Idempotency-Key is k
   const later = (...all: unknown[]) => void asked.push(all.at(-1) as () => boolean);
   const server = new Etsi014Server({
     ...{ host: "127.0.0.1", port: 0, tls: { ...own, ca: ca.cert }, table: () => table },
-    ...{ keys: { limits, give: later, take: later } as never, store: {} as never },
+    ...{ keys: { limits, give: later, take: later, withinMs } as never, store: {} as never },
     clock: ManualClock.ofToday(),
     log: createLog(() => {}, "info"),
   });

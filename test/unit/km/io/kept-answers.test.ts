@@ -46,6 +46,19 @@ test("a question without an answer is a new one the next time, and who waited is
   kept.close();
 });
 
+test("who asks the same again waits for its answer, and so many do", (t) => {
+  const kept = new KeptAnswers(new ManualClock());
+  let told = 0;
+  const again = () => kept.asked("a\0one", "2 keys", () => told++, "a");
+  const keep = ask(kept, "a\0one", "2 keys", "a");
+  for (let i = 0; i < 64; i++) t.is(again(), "again");
+  t.is(again(), "busy");
+  keep(Buffer.from("keys"));
+  t.is(told, 64);
+  t.is(again(), "again");
+  kept.close();
+});
+
 test("what is kept is bounded, and the oldest goes", (t) => {
   const kept = new KeptAnswers(new ManualClock());
   const long = Buffer.alloc(1_048_576);

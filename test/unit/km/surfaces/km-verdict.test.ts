@@ -54,6 +54,9 @@ test("otherwise it is the first thing that is wrong", (t) => {
   };
   t.is(text(0.95), "The store is full: no key is taken");
   t.is(text(0.1), "The disk has no room: no key is taken", "others have filled it");
+  const stalled = { store: { ...store, stalled_s: 11 } };
+  const alarmed = { ...stalled, alarms: [alarmStatus("store_stalled", "store", "critical")] };
+  t.is(of(goodStatus({}, alarmed)), "bad store_stalled", "no application is given keys");
   t.is(of(goodStatus({}, { links: [] })), "attention no_link");
   const direct = { modules: [], relay: { ...goodRelay, pairs: [] } };
   t.is(of(goodStatus({}, direct)), "attention no_module");

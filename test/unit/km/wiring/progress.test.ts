@@ -49,6 +49,17 @@ test("a store that makes nothing durable for a minute is stuck, and not after it
   t.is(timer.stalledMs(), 0);
 });
 
+test("a store that answers late is stalled after three seconds, until it answers", async (t) => {
+  const { store, waiting, stuckAfter, timer } = world();
+  store.isStuck = true;
+  await stuckAfter(3);
+  t.false(timer.isStalled());
+  await stuckAfter(1);
+  t.true(timer.isStalled());
+  waiting[0]?.();
+  t.false(timer.isStalled());
+});
+
 test("keys that came and get no answer are no progress; answers to others are", async (t) => {
   const { intake, stuckAfter } = world();
   intake.inFlight = { keys: 10, bytes: 320 };

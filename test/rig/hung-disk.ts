@@ -1,0 +1,91 @@
+/** A disk that answers nothing for as long as a test wants: for a process of its own. */
+import { execFileSync } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a program has of its disk waits in the kernel; a path of a call, or of its descriptor, says which disk it is. */
+const library = `#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+static void wait_for(const char *path) {
+  const char *below = getenv("QKD_HUNG_BELOW"), *flag = getenv("QKD_HUNG_WHILE");
+  if (below == NULL || flag == NULL || strstr(path, below) == NULL) return;
+  while (access(flag, F_OK) == 0) usleep(20000);
+}
+static void wait_fd(int fd) {
+  char name[64], path[4096];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(name, path, sizeof path - 1);
+  if (length <= 0) return;
+  path[length] = 0;
+  wait_for(path);
+}
+#define ON_FD(type, name, parameters, values) \\
+  type name parameters { \\
+    wait_fd(fd); \\
+    return ((type (*) parameters)dlsym(RTLD_NEXT, #name)) values; \\
+  }
+ON_FD(int, fsync, (int fd), (fd))
+ON_FD(int, fdatasync, (int fd), (fd))
+ON_FD(ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n))
+ON_FD(ssize_t, pwrite, (int fd, const void *b, size_t n, off_t at), (fd, b, n, at))
+ON_FD(ssize_t, pwrite64, (int fd, const void *b, size_t n, off64_t at), (fd, b, n, at))
+ON_FD(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+ON_FD(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at))
+ON_FD(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
+ON_FD(ssize_t, pread, (int fd, void *b, size_t n, off_t at), (fd, b, n, at))
+ON_FD(ssize_t, pread64, (int fd, void *b, size_t n, off64_t at), (fd, b, n, at))
+ON_FD(int, ftruncate, (int fd, off_t n), (fd, n))
+ON_FD(int, ftruncate64, (int fd, off64_t n), (fd, n))
+#define ON_PATH(name) \\
+  int name(const char *path, int flags, ...) { \\
+    va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more); \\
+    wait_for(path); \\
+    return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name))(path, flags, mode); \\
+  }
+ON_PATH(open)
+ON_PATH(open64)
+int unlink(const char *path) {
+  wait_for(path);
+  return ((int (*)(const char *))dlsym(RTLD_NEXT, "unlink"))(path);
+}
+int rename(const char *from, const char *to) {
+  wait_for(from);
+  return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+`;
+
+export class HungDisk {
+  /** Of the program whose disk it is. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly #flag: string;
+
+  /**
+   * Needs gcc.
+   * @param folder where the library is made
+   * @param below what the path of each file on that disk has in it
+   */
+  constructor(folder: string, below: string) {
+    const [source, preload] = [join(folder, "disk.c"), join(folder, "disk.so")];
+    this.#flag = join(folder, "disk-hangs");
+    writeFileSync(source, library);
+    execFileSync("gcc", ["-shared", "-fPIC", "-o", preload, source, "-ldl"]);
+    const hung = { QKD_HUNG_BELOW: below, QKD_HUNG_WHILE: this.#flag };
+    this.environment = { LD_PRELOAD: preload, ...hung };
+  }
+
+  hang(): void {
+    writeFileSync(this.#flag, "");
+  }
+
+  goOn(): void {
+    if (existsSync(this.#flag)) rmSync(this.#flag);
+  }
+}
