@@ -23,11 +23,11 @@ async function otherLeader(host: string): Promise<PostgresEngine> {
   await client.end();
   const none = { password: undefined, tls: undefined, onEnd: () => {} };
   const engine = await PostgresEngine.open({ ...options, ...none });
-  const term = await eventually("the lock is free", () => engine.tryLead(), {
+  const found = await eventually("the lock is free", () => engine.tryLead(), {
     when: (one) => one !== undefined,
   });
-  if (term === undefined) throw new Error("no lock");
-  await engine.lead();
+  if (found === undefined) throw new Error("no lock");
+  await engine.lead(found.next);
   return engine;
 }
 

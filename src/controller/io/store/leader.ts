@@ -11,7 +11,7 @@ import { placeOf } from "../../../host/life/crashes.ts";
 import { nothingSaved, type Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, goodChanges, type StoredAccount } from "./port.ts";
-import { type Standing, standingOf } from "./standing.ts";
+import { type Found, type Standing, standingOf } from "./standing.ts";
 
 /** A database with a lock. */
 export interface LockingEngine extends Engine {
@@ -19,9 +19,9 @@ export interface LockingEngine extends Engine {
    * Takes the lock.
    * @returns how far the database is; undefined: another has the lock @throws Fault `db.io`
    */
-  tryLead(): Promise<Standing | undefined>;
-  /** This one, which has the lock, begins to lead. @returns its term, later than all before @throws Fault `db.io` */
-  lead(): Promise<number>;
+  tryLead(): Promise<Found | undefined>;
+  /** This one, which has the lock, begins to lead. @param term `next` of what it found @throws Fault `db.io` */
+  lead(term: number): Promise<void>;
   /** Who may take part, by what was ordered. @throws Fault `db.*` */
   access(): Promise<Saved["access"]>;
   /** How often the database was written, with the last time on this connection; 0: it was not on this one. */
@@ -218,7 +218,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     }
     const standing = this.#leads ? standingOf(found, this.#left) : "later";
     if (standing !== "later") {
-      if (standing === "earlier") await this.#goOn(engine);
+      if (standing === "earlier") await this.#goOn(engine, found.next);
       if (isOver()) return;
       this.#locked = true;
       return;
@@ -227,11 +227,11 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     const saved = await engine.load(this.#parts.period());
     const past = goodChanges(await engine.changes(pastChanges), this.#limit);
     if (isOver()) return;
-    const term = await engine.lead();
+    await engine.lead(found.next);
     if (isOver()) return;
     // Another has led meanwhile: what this one knows is of before that.
     this.#follow();
-    this.#left = { term, writes: found.writes };
+    this.#left = { term: found.next, writes: found.writes };
     [this.#locked, this.#leads] = [true, true];
     this.#parts.log.info("this controller leads");
     try {
@@ -243,12 +243,12 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   }
 
   /** No controller knows more than this one, which led last: it leads on, and writes all of it. @throws Fault `db.io` */
-  async #goOn(engine: LockingEngine): Promise<void> {
-    const term = await engine.lead();
-    if (this.#engine !== engine) return;
+  async #goOn(engine: LockingEngine, term: number): Promise<void> {
+    // The answer may be lost: a term that is in the database then is this one's own, and not another leader's.
     this.#left = { term, writes: 0 };
     this.#parts.log.warn("the database is of an earlier state: all that is known is written again");
     this.#handlers.onEarlier();
+    await engine.lead(term);
   }
 
   #follow(): void {

@@ -20,7 +20,7 @@ import {
 import { causeOf } from "./postgres-cause.ts";
 import { type Row, tables } from "./saved.ts";
 import { changeOf } from "./shapes.ts";
-import type { Standing } from "./standing.ts";
+import type { Found } from "./standing.ts";
 
 export interface PostgresOptions {
   /** A name, an address, or the folder of its Unix socket. */
@@ -116,13 +116,18 @@ export class PostgresEngine implements Engine, Pages {
   }
 
   /** See `LockingEngine.tryLead`. @throws Fault `db.io` */
-  async tryLead(): Promise<Standing | undefined> {
+  async tryLead(): Promise<Found | undefined> {
     return this.#act(async (client) => {
       const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
       if (rows[0]?.got !== true) return undefined;
-      const counted = await client.query("SELECT id, term FROM qkd_term");
+      // By the server's clock: a term of after a restore is later than all of before it.
+      const counted = await client.query(
+        `SELECT id, term FROM qkd_term
+          UNION ALL SELECT 0, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
+      );
       const of = (id: number) => Number(counted.rows.find((row) => row.id === id)?.term ?? 0);
-      return { term: of(ids.term), writes: of(ids.writes) };
+      const term = of(ids.term);
+      return { term, writes: of(ids.writes), next: Math.max(term + 1, of(0)) };
     });
   }
 
@@ -132,14 +137,13 @@ export class PostgresEngine implements Engine, Pages {
   }
 
   /** See `LockingEngine.lead`. @throws Fault `db.io` */
-  async lead(): Promise<number> {
-    return this.#act(async (client) => {
-      // By the server's clock: a term of after a restore is later than all of before it.
-      const text = `INSERT INTO qkd_term VALUES ($1, floor(extract(epoch FROM clock_timestamp()) * 1000))
-        ON CONFLICT (id) DO UPDATE SET term = greatest(qkd_term.term + 1, excluded.term) RETURNING term`;
-      const counted = await client.query(text, [ids.term]);
-      return Number(counted.rows[0]?.term);
-    });
+  async lead(term: number): Promise<void> {
+    await this.#act((client) =>
+      client.query(
+        "INSERT INTO qkd_term VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET term = excluded.term",
+        [ids.term, term],
+      ),
+    );
   }
 
   /** Whether the database answers. @throws Fault `db.io` */

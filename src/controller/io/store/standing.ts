@@ -7,6 +7,12 @@ export interface Standing {
   readonly writes: number;
 }
 
+/** What is found by one that has the lock. */
+export interface Found extends Standing {
+  /** Its term if it leads from now on: later than all before. */
+  readonly next: number;
+}
+
 /**
  * What a leader finds that had the lock before.
  * @param mine as it was when this leader wrote last

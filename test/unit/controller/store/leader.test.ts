@@ -21,6 +21,8 @@ function bench() {
       unreadable: false,
       silent: false,
       uncounted: false,
+      /** It counts that it leads, and that answer is lost with the connection. */
+      unheard: false,
       broken: false,
       reachable: true,
       /** What is read takes until the connection ends. */
@@ -49,11 +51,12 @@ function bench() {
         tryLead: async () => {
           database.holder ??= me;
           const { term, writes } = database;
-          return database.holder === me ? { term, writes } : undefined;
+          return database.holder === me ? { term, writes, next: term + 1 } : undefined;
         },
-        lead: async () => {
+        lead: async (term) => {
           if (state.uncounted) throw new Fault("db.io", "uncounted");
-          return ++database.term;
+          database.term = term;
+          if (state.unheard) throw new Fault("db.io", "no answer");
         },
         accounts: async () => [],
         access: async () => new Map(),
@@ -173,6 +176,28 @@ test("one that finds the database as it was before it wrote last leads on, and h
     one.told.map(([role]) => role),
     ["active", "standby", "active"],
   );
+});
+
+test("one that finds the database as it was leads on with what it knows, also if it is not told that it was counted", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  await one.leader.write([], []);
+  Object.assign(database, { writes: 0 });
+  for (const isCounted of [true, false]) {
+    one.state.unheard = isCounted;
+    one.state.uncounted = !isCounted;
+    one.state.end();
+    await second();
+    t.is(database.holder, undefined, "the lock is free meanwhile");
+    one.state.unheard = false;
+    one.state.uncounted = false;
+    for (let i = 0; i < 8; i++) await second();
+    t.deepEqual(one.told, [["active", database.saved]], "it did not begin anew");
+    t.true(one.state.earlier >= 1, "all of it is written again");
+    await t.notThrowsAsync(one.leader.write([], []));
+    Object.assign(database, { writes: 0 });
+  }
 });
 
 test("what cannot be read when the lock is had is asked for again", async (t) => {
