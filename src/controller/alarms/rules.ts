@@ -5,8 +5,8 @@ import { mostAlarms } from "../../ops/alarms/book.ts";
 import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
 import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
-import { isLost, isMissed } from "../model/missed.ts";
-import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
+import { isAway, isLost, missedLinks } from "../model/missed.ts";
+import type { ControllerStatus, PairStatus } from "../model/status.ts";
 import { type ControllerAlarmName, catalogue, isAlarmName } from "./catalogue.ts";
 
 /** Longest that an alarm about a key manager waits before it is cleared, ms. */
@@ -97,11 +97,12 @@ export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
     this.#configured = configuredIn({ nodes, links, pairs }, expiring);
     const leads = role === "active";
     this.signal("standby", "controller", leads ? "cleared" : "warning", moment);
-    for (const { km, attached, origin, service } of nodes) {
-      const isMissed = !attached && origin === "configured" && service !== "out_of_service";
-      this.signal("km_away", km, isMissed ? "major" : "cleared", moment);
+    for (const node of nodes) {
+      this.signal("km_away", node.km, isAway(node) ? "major" : "cleared", moment);
     }
-    this.#look("link_bad", "major", this.#links, leads ? links.flatMap(badLink) : [], moment);
+    const missed = leads ? missedLinks({ nodes, links }) : [];
+    const bad = missed.map(({ link, reason }) => [link, reason] as const);
+    this.#look("link_bad", "major", this.#links, bad, moment);
     this.#look("no_route", "critical", this.#pairs, leads ? pairs.flatMap(lostPair) : [], moment);
     const ending = expiring.map(({ name, to }) => {
       const level = to - moment.wall <= urgentMs ? "major" : "warning";
@@ -166,10 +167,6 @@ function configuredIn(
     ...pairs.flatMap(({ pair, a, b }) => (kms.has(a) && kms.has(b) ? [pair] : [])),
     ...components.map(({ name }) => name),
   ]);
-}
-
-function badLink(link: LinkStatus): Raised {
-  return isMissed(link) ? [[link.link, link.reason]] : [];
 }
 
 function lostPair(pair: PairStatus): Raised {

@@ -1,7 +1,7 @@
 /** What a running controller says of its network: key managers, links, routes, alarms. */
 import { counted } from "../../base/words.ts";
 import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
-import { isLost, isMissed } from "../model/missed.ts";
+import { isAway, isLost, missedLinks } from "../model/missed.ts";
 import type { Running } from "./subject.ts";
 
 export function checkRole({ status: { role, verdict } }: Running): Finding {
@@ -12,8 +12,8 @@ export function checkRole({ status: { role, verdict } }: Running): Finding {
 
 export function checkKms({ status: { nodes } }: Running): Finding {
   const name = ["kms", "key managers"] as const;
-  const away = nodes.filter(({ attached, origin }) => !attached && origin === "configured");
-  const count = `${nodes.length - away.length} of ${nodes.length} connected`;
+  const away = nodes.filter(isAway);
+  const count = `${nodes.filter(({ attached }) => attached).length} of ${nodes.length} connected`;
   if (away.length === 0) return ok(name, count);
   const some = away.slice(0, 5).map(({ km }) => km);
   const more = away.length > some.length ? `, and ${away.length - some.length} more` : "";
@@ -22,9 +22,12 @@ export function checkKms({ status: { nodes } }: Running): Finding {
   return warn(name, `${count}; away: ${some.join(", ")}${more}`, advice);
 }
 
-export function checkLinks({ status: { links } }: Running): Finding[] {
-  const bad = links.filter(isMissed);
-  if (bad.length === 0) return [ok(["links", "links"], `${links.length}, none of them bad`)];
+export function checkLinks({ status }: Running): Finding[] {
+  const bad = missedLinks(status);
+  if (bad.length === 0) {
+    const count = counted(status.links.length, "link");
+    return [ok(["links", "links"], `${count}, none bad that is meant to serve`)];
+  }
   return bad
     .slice(0, 10)
     .map(({ link, reason }) =>

@@ -1,6 +1,6 @@
 /** The payloads of a controller. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 import { time } from "../../ops/manager/payloads.ts";
-import { isLost, isMissed } from "../model/missed.ts";
+import { isLost, missedLinks } from "../model/missed.ts";
 import type { ControllerStatus, LinkStatus } from "../model/status.ts";
 
 export interface ControllerFacts {
@@ -30,7 +30,7 @@ export function network(boot: number, status: ControllerStatus) {
     verdict: { level: verdict.level, code: verdict.code },
     ...{ nodes: nodes.length, links: links.length, pairs: pairs.length },
     nodes_attached: nodes.filter(({ attached }) => attached).length,
-    links_bad: links.filter(isMissed).length,
+    links_bad: missedLinks(status).length,
     links_scarce: links.filter(({ state }) => state === "scarce").length,
     pairs_without_route: pairs.filter(isLost).length,
   };

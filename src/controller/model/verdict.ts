@@ -1,7 +1,7 @@
 /** The one headline of a controller: what every surface says first. Pure. */
 import { counted } from "../../base/words.ts";
 import { hasKeys } from "./look.ts";
-import { isLost, isMeantToServe, isMissed } from "./missed.ts";
+import { isAway, isLost, meantToServe } from "./missed.ts";
 import type { ControllerStatus, VerdictStatus, verdictCodes } from "./status.ts";
 
 export type Verdict = VerdictStatus & { readonly code: (typeof verdictCodes)[number] };
@@ -23,8 +23,8 @@ export function verdictOf(
       action: "look at the links that are bad or not known",
     };
   }
-  const wanted = links.filter(isMeantToServe);
-  const bad = wanted.filter(isMissed);
+  const wanted = meantToServe({ nodes, links });
+  const bad = wanted.filter(({ state }) => state === "bad");
   if (bad.length > 0) {
     return {
       level: "attention",
@@ -34,7 +34,7 @@ export function verdictOf(
     };
   }
   const unknown = wanted.filter(({ state }) => state === "unknown");
-  const away = nodes.filter(({ attached, origin }) => origin === "configured" && !attached);
+  const away = nodes.filter(isAway);
   if (unknown.length > 0 || away.length > 0) {
     const parts = [
       ...(away.length > 0 ? [`${counted(away.length, "key manager")} not connected`] : []),

@@ -1,6 +1,7 @@
 /** The controller's headline: the same on all surfaces, and never better than what is known. */
 import test from "ava";
 import { kindOf } from "../../../../src/controller/alarms/catalogue.ts";
+import { checkKms, checkLinks } from "../../../../src/controller/doctor/network.ts";
 import { network as told } from "../../../../src/controller/manager/payloads.ts";
 import { families } from "../../../../src/controller/metrics/families.ts";
 import { lookOf } from "../../../../src/controller/model/look.ts";
@@ -89,6 +90,32 @@ test("a link is shown no better than it is known, and the headline neither", (t)
     t.is(verdictOf(true, network({ links: [known] })).code, code, reason);
   }
   t.is(verdictOf(true, network({})).text, "No link is known yet");
+});
+
+test("what an operator took out of service is missed on no surface", (t) => {
+  const rig = new Rig({ nodes: [{ km: "a" }, { km: "b" }, { km: "c" }] });
+  const running = () => ({ status: rig.core.status() });
+  const all = () => [
+    ...[rig.core.status().verdict.code, told(1, rig.core.status()).links_bad],
+    ...[checkKms(running()), ...checkLinks(running())].map(({ status }) => status),
+  ];
+  rig.network([
+    ["a", "b"],
+    ["a", "c"],
+  ]);
+  t.deepEqual(all(), ["ready", 0, "ok", "ok"]);
+  rig.core.setService("c", "out_of_service", "test");
+  t.is(rig.link("a--c")?.reason, "c is not in service");
+  t.deepEqual(all(), ["ready", 0, "ok", "ok"]);
+  rig.core.detached("c", "unplugged");
+  for (let i = 0; i < 5; i++) {
+    rig.report("a", [reported("b"), reported("c", { up: false })]);
+    rig.report("b", [reported("a")]);
+    rig.pass(5_000);
+  }
+  t.deepEqual(all(), ["ready", 0, "ok", "ok"]);
+  rig.core.setService("c", "in_service", "test");
+  t.deepEqual(all(), ["links_bad", 1, "warn", "warn"]);
 });
 
 test("a grave alarm of the controller itself leaves no headline good", (t) => {
