@@ -126,7 +126,7 @@ testWith(browserProgram, "nothing is green that is not known to have keys", asyn
   const [first, second, third] = links;
   if (first === undefined || second === undefined || third === undefined) return t.fail();
   const silent = { ...first, ends: [] };
-  const old = { ...second, ends: second.ends.map((end) => ({ ...end, age_s: 90 })) };
+  const old = { ...second, ends: second.ends.map((end) => ({ ...end, age_s: 90, known: false })) };
   const empty = { ...third, ends: third.ends.map((end) => ({ ...end, stock_bits: 0 })) };
   const shown = (...all: (typeof links)[number][]) => {
     const known = all.map((one) => ({ ...one, ...lookOf(one) }));

@@ -37,6 +37,7 @@ export function end(km: string, more: Partial<LinkEndStatus> = {}): LinkEndStatu
     consumption_rate: 1_200,
     qber: 0.021,
     age_s: 1,
+    known: true,
     ...more,
   };
 }

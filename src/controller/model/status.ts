@@ -82,6 +82,8 @@ export interface LinkEndStatus {
   /** Ratio, 0 to 0.5. */
   readonly qber?: number;
   readonly age_s: number;
+  /** It has reported within `routing.silent_s`: routing goes by it. */
+  readonly known: boolean;
 }
 
 /** A link between two nodes, both ends together. */

@@ -279,6 +279,7 @@ export class Link {
           ...(consumption !== undefined && { consumption_rate: consumption }),
           ...(qber !== undefined && { qber }),
           age_s: Math.floor((now - one.at) / 1_000),
+          known: this.#isFresh(one, now),
         };
       }),
       service: this.effectiveService,

@@ -14,7 +14,6 @@ import { edgeWords, endState, figuresOf, symbolWords } from "./words.js";
  * @property {(edge: Edge) => Point} middle of a link, or where its mark lies on no node
  * @property {string} chosen key of the symbol or edge that is chosen
  * @property {string} focus key of the one that Tab leads to
- * @property {number} t
  * @property {boolean} moved all of it was drawn before, elsewhere
  */
 
@@ -39,7 +38,7 @@ const child = (element, i) => /** @type {Element} */ (element.children[i]);
 /** @param {Record<string, SVGElement>} layers @param {Drawn} drawn */
 export function drawLinks(
   { routes, links, marks },
-  { scene, at, middle: middleOf, chosen, focus, t, moved },
+  { scene, at, middle: middleOf, chosen, focus, moved },
 ) {
   if (routes === undefined || links === undefined || marks === undefined) return;
   const onRoutes = scene.edges.filter(({ route }) => route !== "");
@@ -85,7 +84,7 @@ export function drawLinks(
       const [link] = list;
       const states =
         list.length === 1 && link !== undefined
-          ? [endState(link, link.a, t), endState(link, link.b, t)]
+          ? [endState(link, link.a), endState(link, link.b)]
           : [edge.state, edge.state];
       const width = String(widthOf(list));
       states.forEach((state, i) => {

@@ -170,7 +170,7 @@ function redraw(moved = false) {
   const keys = new Set([...scene.symbols, ...scene.edges].map(({ key }) => key));
   const chosen = chosenKey();
   if (!keys.has(focus)) focus = keys.has(chosen) ? chosen : (scene.symbols[0]?.key ?? "");
-  const drawn = { scene, at: toScreen, radius, middle: middleOf, chosen, focus, t: state.t, moved };
+  const drawn = { scene, at: toScreen, radius, middle: middleOf, chosen, focus, moved };
   drawSites(layers, drawn);
   drawLinks(layers, drawn);
   drawSymbols(layers, drawn);

@@ -4,9 +4,6 @@ import { amount, counted, duration, percent, words } from "./format.js";
 /** @typedef {import("./state.js").Node} Node */
 /** @typedef {import("./state.js").Link} Link */
 
-/** Key managers report every few seconds; what is older is not known any more, ms. */
-const knownMs = 30_000;
-
 /** @param {readonly (number | undefined)[]} list */
 const known = (list) => list.filter((value) => value !== undefined);
 
@@ -47,10 +44,10 @@ export const bits = (bits) => amount(bits, "bit");
 /** @param {number} rate */
 export const bitRate = (rate) => amount(rate, "bit/s");
 
-/** How an end of a link is: the half of the line beside it. @param {Link} link @param {string} km @param {number} t */
-export function endState(link, km, t) {
+/** How an end of a link is: the half of the line beside it. @param {Link} link @param {string} km */
+export function endState(link, km) {
   const end = link.ends.find((one) => one.km === km);
-  if (end === undefined || t - end.heard > knownMs) return "unknown";
+  if (end === undefined || !end.known) return "unknown";
   return end.up ? link.state : "bad";
 }
 

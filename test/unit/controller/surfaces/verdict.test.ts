@@ -66,7 +66,7 @@ test("page, status, metrics and manager tell one state of links and network", (t
 
 test("a link is shown no better than it is known, and the headline neither", (t) => {
   const { ends } = link("a", "b");
-  const aged = ends.map((end) => ({ ...end, age_s: 31 }));
+  const aged = ends.map((end) => ({ ...end, age_s: 31, known: false }));
   const empty = ends.map((end) => ({ ...end, stock_bits: 0 }));
   const cases = [
     [{}, "good", "", "ready"],
@@ -90,6 +90,26 @@ test("a link is shown no better than it is known, and the headline neither", (t)
     t.is(verdictOf(true, network({ links: [known] })).code, code, reason);
   }
   t.is(verdictOf(true, network({})).text, "No link is known yet");
+});
+
+test("how long what a key manager told counts is the same to routes and to people", (t) => {
+  for (const silentMs of [10_000, 300_000]) {
+    const rig = new Rig({ rules: { silentMs }, pairs: [{ a: "a", b: "b" }] });
+    rig.network([["a", "b"]]);
+    const told = () => [
+      rig.pair("a--b")?.route.length,
+      rig.link("a--b")?.state,
+      rig
+        .link("a--b")
+        ?.ends.map(({ known }) => known)
+        .join(),
+    ];
+    rig.pass(silentMs - 1_000);
+    t.deepEqual(told(), [2, "good", "true,true"]);
+    t.is(rig.core.status().verdict.code, "ready");
+    rig.pass(2_000);
+    t.deepEqual(told(), [0, "unknown", "false,false"]);
+  }
 });
 
 test("what an operator took out of service is missed on no surface", (t) => {
