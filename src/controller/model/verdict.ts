@@ -1,5 +1,6 @@
 /** The one headline of a controller: what every surface says first. Pure. */
 import { counted } from "../../base/words.ts";
+import { shutDoor } from "../../ops/alarms/shut-door.ts";
 import { hasKeys } from "./look.ts";
 import { isAway, isLost, meantToServe } from "./missed.ts";
 import type { ControllerStatus, VerdictStatus, verdictCodes } from "./status.ts";
@@ -66,12 +67,22 @@ export function verdictOf(
 /** What they tell, the headline says of the network itself. */
 const ofNetwork: ReadonlySet<string> = new Set(["km_away", "link_bad", "no_route"]);
 
-/** With the controller's own alarms, worst first: a grave one is in the headline if nothing else is wrong. */
+/**
+ * With the controller's own alarms, worst first: a grave one is in the headline if nothing else is wrong, and comes
+ * before all else if it lets no key manager in.
+ */
 export function withAlarms(
   status: ControllerStatus,
   alarms: ControllerStatus["alarms"],
 ): ControllerStatus {
   const { verdict } = status;
+  const shut = shutDoor(alarms, "ck");
+  if (shut !== undefined) {
+    // Those that are connected stay for now: all else that is told is of them.
+    const text = `No key manager can connect: the ${shut.what}`;
+    const told: Verdict = { level: "bad", code: "alarms", text, action: shut.action };
+    return { ...status, alarms, verdict: told };
+  }
   const found = alarms.find(({ alarm, severity }) => {
     const [name = ""] = alarm.split(".");
     return ["critical", "major"].includes(severity) && !ofNetwork.has(name);

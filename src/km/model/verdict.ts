@@ -1,5 +1,6 @@
 /** The one headline of a key manager, and of each of its links: what every surface says first. Pure. */
 import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
+import { shutDoor } from "../../ops/alarms/shut-door.ts";
 import type { RelayPairStatus } from "./relay-status.ts";
 import type { KmStatus, LinkStatus } from "./status.ts";
 
@@ -31,9 +32,6 @@ export type LastKeys = (module: string) => number | undefined;
 
 /** Without a key for this long a module is silent, s: slow links make one a minute. */
 export const silentAfterS = 120;
-/** What alarms about certificates and revocation lists say of why. */
-const notYet = "not valid yet";
-const ranOut = " has run out";
 /** A key that waits for its match for longer than this is remarkable, s. */
 const waitsLongS = 60;
 
@@ -73,20 +71,10 @@ export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKe
   return own === ready ? (commonVerdict(status) ?? ready) : own;
 }
 
-/** Why no application can connect, however many keys there are; a file that cannot be read leaves what was read in use. */
+/** Why no application can connect, however many keys there are. */
 function shutVerdict({ alarms }: KmStatus): KmVerdict | undefined {
-  const found = alarms.find(({ alarm, severity, detail = "" }) =>
-    alarm === "certificate_invalid.etsi014"
-      ? detail === "expired" || detail === notYet
-      : // Critical is a list that has run out only where none but fresh ones will do.
-        alarm === "crl_invalid.etsi014" && severity === "critical" && detail.endsWith(ranOut),
-  );
-  if (found === undefined) return undefined;
-  const [name = ""] = found.alarm.split(".");
-  const { detail = "" } = found;
-  const end = detail === "expired" ? "has expired" : detail === notYet ? `is ${notYet}` : detail;
-  const what = name === "crl_invalid" ? `revocation ${end}` : `certificate of etsi014 ${end}`;
-  return bad(name, `No application can connect: the ${what}`, found.action);
+  const shut = shutDoor(alarms, "etsi014");
+  return shut && bad(shut.name, `No application can connect: the ${shut.what}`, shut.action);
 }
 
 /** What is wrong on the link itself. */

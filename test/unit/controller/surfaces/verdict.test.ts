@@ -149,7 +149,8 @@ test("a grave alarm of the controller itself leaves no headline good", (t) => {
   };
   const raised = { active: true, acknowledged: false };
   const good = network({ links: [link("a", "b")] });
-  const of = (...alarms: ReturnType<typeof alarm>[]) => withAlarms(good, alarms).verdict;
+  const of = (...alarms: (ReturnType<typeof alarm> & { readonly detail?: string })[]) =>
+    withAlarms(good, alarms).verdict;
   for (const [name, severity] of [
     ["store_away", "critical"],
     ["certificate_invalid", "critical"],
@@ -163,6 +164,25 @@ test("a grave alarm of the controller itself leaves no headline good", (t) => {
   t.is(of(alarm("link_bad", "major", "a--b"), alarm("km_away", "major", "a")).level, "good");
   t.is(of(alarm("certificate_expiring", "warning", "ck")).level, "good");
   t.is(of(alarm("link_bad", "major", "a--b"), alarm("store_away", "critical")).code, "alarms");
+  // No key manager can connect: whoever waits for readiness is told so, also while those of before are here.
+  for (const [detail, says] of [
+    ["expired", "has expired"],
+    ["not valid yet", "is not valid yet"],
+  ] as const) {
+    const shut = { ...alarm("certificate_invalid", "critical", "ck"), detail };
+    const told = of(shut);
+    t.like(told, { level: "bad", code: "alarms", action: shut.action });
+    t.is(told.text, `No key manager can connect: the certificate of ck ${says}`);
+    const lost = network({ links: [link("a", "b", { state: "bad" })] });
+    t.is(withAlarms(lost, [shut]).verdict.text, told.text);
+    const status = () => withAlarms(good, [shut]);
+    const view = { status, families: () => [], idleMs: () => 0 };
+    t.like(pageContent(view, new ManualClock()).readiness(), { ready: false });
+  }
+  t.is(
+    of({ ...alarm("certificate_invalid", "critical", "ck"), detail: "unreadable" }).level,
+    "attention",
+  );
   const standby = { ...good, verdict: verdictOf(false, good) };
   t.is(withAlarms(standby, [alarm("store_away", "critical")]).verdict.code, "standby");
 });
