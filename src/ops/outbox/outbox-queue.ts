@@ -89,6 +89,13 @@ export class OutboxQueue {
     this.#cursor++;
   }
 
+  /** What is next is one that memory has, if any. @returns whether others were passed over */
+  passUnread(): boolean {
+    const before = this.#cursor;
+    while (this.peek() !== undefined && this.peek()?.payload === undefined) this.#cursor++;
+    return this.#cursor > before;
+  }
+
   /** The next `count` from the cursor on. */
   ahead(count: number): Waiting[] {
     const found: Waiting[] = [];

@@ -56,6 +56,8 @@ export class Outbox {
   #missing = false;
   #retryAt = 0;
   #heldFrom = Number.POSITIVE_INFINITY;
+  /** Some could not be read: those after them were given before. */
+  #passedOver = false;
 
   /** What is to be appended: new events, and who is gone. */
   #batch: { item: Waiting | undefined; record: Buffer }[] = [];
@@ -155,8 +157,7 @@ export class Outbox {
     if (item.at < 0 && this.#failure === undefined) return undefined;
     if (item.payload === undefined) {
       this.#wanted = true;
-      // A disk that fails is tried again in its own time.
-      if (this.#failure === undefined) this.#work();
+      this.#work();
       return undefined;
     }
     this.#queue.sent();
@@ -238,10 +239,14 @@ export class Outbox {
     const { clock, log, path } = this.#options;
     try {
       if (this.#failure !== undefined) {
+        if (this.#wanted) await this.#loadFromFailing();
         if (clock.now() < this.#retryAt && !this.#closed) return;
         if (this.#file === undefined) await this.#open();
         else await this.#rewrite(this.#file);
         this.#failure = undefined;
+        // Those that were passed over come now; what is on its way comes twice.
+        if (this.#passedOver) this.#queue.rewind();
+        this.#passedOver = false;
         log.info("outbox can be written again", { file: path });
       }
       for (;;) {
@@ -309,6 +314,16 @@ export class Outbox {
       else if (this.#queue.remove(item)) this.#giveUp([item]);
     }
     this.onChange();
+  }
+
+  /** A disk that is full, or takes no writes, can be read. What can't be read holds up nothing behind it. */
+  async #loadFromFailing(): Promise<void> {
+    try {
+      await this.#load(this.#file as OpenFile);
+    } catch {
+      this.#wanted = false;
+      this.#passedOver = this.#queue.passUnread() || this.#passedOver;
+    }
   }
 
   /** Makes the file anew from what waits. */
