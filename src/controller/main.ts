@@ -151,7 +151,9 @@ async function start(
   });
   house.defer(() => looking.cancel());
   const facts = () => {
-    return { refused: network.refused, waiting: store.waiting, dropped: store.dropped };
+    const { refused, core } = network;
+    const leftOut = core.nodes.leftOut;
+    return { refused, leftOut, waiting: store.waiting, dropped: store.dropped };
   };
   watch.open(status, facts);
   house.defer(() => watch.close());

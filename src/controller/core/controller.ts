@@ -25,6 +25,7 @@ import { Certificates } from "./certificates.ts";
 import { Filling } from "./filling.ts";
 import { checkKnown, isKnown } from "./known-terms.ts";
 import { News } from "./news.ts";
+import { NodeWords } from "./node-words.ts";
 import { accountsOf, type CoreParts } from "./parts.ts";
 import { refusal } from "./refusal.ts";
 import { Relays } from "./relays.ts";
@@ -70,6 +71,7 @@ export class Controller {
   readonly #filling: Filling;
   readonly #desk: SessionDesk;
   readonly #reports: Reports;
+  readonly nodes: NodeWords;
   readonly #withdrawal: WithdrawalParts;
   #role: ControllerStatus["role"];
   #flushedAt: number;
@@ -104,6 +106,7 @@ export class Controller {
     this.#desk = new SessionDesk(this.#parts, saved.session);
     const manual = new Map([...saved.routes].map(([pair, { routes }]) => [pair, routes]));
     this.#routes = new Routes(this.#parts, manual);
+    this.nodes = new NodeWords(this.#parts, this.#routes);
     this.#relays = new Relays(this.#parts, this.#routes);
     this.#filling = new Filling(this.#parts, this.#routes, this.#relays);
     this.#reports = new Reports(this.#parts, this.#routes, this.#desk);
@@ -175,13 +178,8 @@ export class Controller {
   }
 
   /** What a node controller tells on the manager's topics. */
-  heardNode({ node, online, at, alarms, isGone }: HeardNode): void {
-    const { topology } = this.#parts;
-    const told = alarms.map(({ since, ...one }) => {
-      return { ...one, by: "mqtt" as const, since: new Date(since).toISOString() };
-    });
-    this.#routes.judge(topology.heard(node, online, at, told) ?? []);
-    if (isGone) topology.heardNoMore(node);
+  heardNode(node: HeardNode): void {
+    this.nodes.heard(node);
   }
 
   /**

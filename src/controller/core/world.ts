@@ -110,6 +110,8 @@ export interface HeardNode {
   readonly alarms: readonly HeardAlarm[];
   /** It is no node any more. */
   readonly isGone?: true;
+  /** There are too many: what it tells is not kept. */
+  readonly isLeftOut?: true;
 }
 
 export interface HeardAlarm {

@@ -80,8 +80,7 @@ export class NodesHeard {
     const [name = "", kind, alarm] = topic.slice(prefix.length).split("/");
     const node = nameOf(name);
     const known = this.#nodes.get(node) ?? nothingOf(wall);
-    const isNew = !this.#nodes.has(node);
-    if (node === "" || (isNew && this.#nodes.size >= most.nodes)) return undefined;
+    if (node === "") return undefined;
     if (kind === "status" && payload.length === 0) {
       // Its manager has taken the node's retained word away: it is no node any more.
       return this.#nodes.delete(node) ? goneOf(node, wall) : undefined;
@@ -92,6 +91,8 @@ export class NodesHeard {
         : kind === "alarm" && alarm !== undefined && setAlarm(known, alarm, payload);
     if (!changed) return undefined;
     known.at = wall;
+    const isFull = this.#nodes.size >= most.nodes && !this.#nodes.has(node);
+    if (isFull) return { ...heardOf(node, known), isLeftOut: true };
     this.#nodes.set(node, known);
     return heardOf(node, known);
   }

@@ -89,6 +89,8 @@ const ofPairs: readonly MetricOf<PairStatus>[] = [
 export interface DoorFacts {
   /** Connections of strangers since the start. */
   readonly refused: number;
+  /** Words of node controllers that there was no room for, since it leads, or began. */
+  readonly leftOut: number;
   /** Records that wait to be written. */
   readonly waiting: number;
   /** Records that were given up because it could not be written for too long, since the start. */
@@ -97,7 +99,7 @@ export interface DoorFacts {
 
 export function families(
   status: ControllerStatus,
-  { refused, waiting, dropped }: DoorFacts,
+  { refused, leftOut, waiting, dropped }: DoorFacts,
   facts: ProcessFacts,
 ): Family[] {
   const { role, version, nodes, links, pairs, open_sessions, alarms } = status;
@@ -153,6 +155,12 @@ export function families(
       }),
     },
     one("qkd_controller_refused", "counter", "Connections of strangers, since the start.", refused),
+    one(
+      "qkd_controller_node_words_left_out",
+      "counter",
+      "What nodes told over MQTT and there was no room for.",
+      leftOut,
+    ),
     one("qkd_controller_store_waiting", "gauge", "Records that wait to be written.", waiting),
     one("qkd_controller_store_dropped", "counter", "Records that could never be written.", dropped),
     {

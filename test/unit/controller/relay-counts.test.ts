@@ -23,7 +23,7 @@ test("a key manager that begins anew, tells no more of a pair, or is taken back 
   const shown = () => {
     const whole: ControllerStatus = rig.core.status();
     const sampleOf = (name: string) =>
-      families(whole, { refused: 0, waiting: 0, dropped: 0 }, facts)
+      families(whole, { refused: 0, leftOut: 0, waiting: 0, dropped: 0 }, facts)
         .find((one) => one.name === name)
         ?.samples.find(({ labels }) => labels.pair === "a--d")?.value;
     const { relays, failed_relays: failed } = telemetry(1, whole, dropped, 1, 0);

@@ -115,7 +115,7 @@ test("a pair without a route has its alarm, also when it uses nothing any more",
   t.is(summaryOf(status).counts.lost, 1);
   t.is(checkRoutes({ status }).status, "fail");
   const process = { cpuSeconds: 1, residentBytes: 1, heapBytes: 1, viewers: 0 };
-  const metrics = families(status, { refused: 0, waiting: 0, dropped: 0 }, process);
+  const metrics = families(status, { refused: 0, leftOut: 0, waiting: 0, dropped: 0 }, process);
   const lost = metrics.find(({ name }) => name === "qkd_controller_pairs_without_route");
   t.is(lost?.samples[0]?.value, 1);
 });

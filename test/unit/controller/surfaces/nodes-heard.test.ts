@@ -1,6 +1,7 @@
 /** What nodes tell their manager, as a controller reads it along. */
 import test from "ava";
 import { NodesHeard } from "../../../../src/controller/manager/nodes.ts";
+import { Rig } from "../rig.ts";
 
 const at = (ms: number) => ({ now: ms, wall: ms });
 const json = (value: object) => Buffer.from(JSON.stringify(value));
@@ -50,4 +51,26 @@ test("what is not a node's message changes nothing, and there are bounds", (t) =
   }
   for (let i = 0; i < 70; i++) nodes.hear(`q/a/alarm/${i}`, json(alarm), at(0));
   t.is(nodes.hear("q/a/status", json({ status: "online" }), at(0))?.alarms.length, 64);
+});
+
+test("nodes that there is no room for are told of once, and counted", (t) => {
+  const nodes = new NodesHeard("q");
+  const rig = new Rig();
+  const words = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const heard = nodes.hear(`q/n${i}/status`, json({ status: "online" }), at(i));
+      if (heard !== undefined) rig.core.heardNode(heard);
+    }
+    const told = rig.told.filter(({ text }) => text.includes("too many nodes"));
+    return [rig.core.nodes.leftOut, told.length, told[0]?.object];
+  };
+  t.deepEqual(words(1_000), [0, 0, undefined]);
+  t.deepEqual(
+    words(2_500),
+    [1_500, 1, "n1000"],
+    "the network's own limit, and that of what is read",
+  );
+  t.is(nodes.all().length, 2_000);
+  nodes.hear("q/other/status", Buffer.from("{"), at(0));
+  t.is(rig.core.nodes.leftOut, 1_500);
 });

@@ -17,7 +17,7 @@ function surfaces(rig: Rig) {
   const status = rig.core.status();
   const view = { status: () => status, families: () => [], idleMs: () => 0 };
   const process = { cpuSeconds: 1, residentBytes: 1, heapBytes: 1, viewers: 0 };
-  const metrics = families(status, { refused: 0, waiting: 0, dropped: 0 }, process);
+  const metrics = families(status, { refused: 0, leftOut: 0, waiting: 0, dropped: 0 }, process);
   const states = metrics.find(({ name }) => name === "qkd_controller_links")?.samples ?? [];
   const page = snapshot(status, rig.wall);
   const { ready, verdict } = pageContent(view, new ManualClock()).readiness() as {
