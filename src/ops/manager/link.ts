@@ -264,9 +264,9 @@ export abstract class ManagerLink {
     await Promise.all(answers);
   }
 
-  /** Ends the connection in order; `reconnecting()` makes the next, with the credentials of then. */
+  /** Ends the connection and leaves the broker its will: the credentials of the next may be good for none. */
   reconnect(): void {
-    void this.#session?.close();
+    void this.#session?.close(false);
   }
 
   /** Publishes that the program stops, before it says goodbye: a retained `online` would be a lie. */

@@ -20,6 +20,8 @@ interface Bench {
   readonly monitoring: Monitoring;
   /** Connections that the broker has: one of MQTT, one of Sparkplug B. */
   readonly connections: ReadonlySet<TLSSocket>;
+  /** What the broker has of the node's `status` now. */
+  readonly status: () => unknown;
   write(file: "ca" | "crl" | "key", text: string): void;
 }
 
@@ -34,6 +36,10 @@ async function bench(
   const folder = mkdtempSync(join(tmpdir(), "qkd-broker-"));
   const aedes = new Aedes();
   await aedes.listen();
+  let status: unknown;
+  aedes.on("publish", ({ topic, payload }) => {
+    if (topic === "qkdn/v1/node/status") status = JSON.parse(payload.toString()).status;
+  });
   const connections = new Set<TLSSocket>();
   const options = { ...identity, ecdhCurve: "X25519MLKEM768:X25519" };
   const server = createServer(options, (socket) => {
@@ -69,7 +75,7 @@ async function bench(
     await new Promise<void>((resolve) => aedes.close(resolve));
     rmSync(folder, { recursive: true });
   });
-  return { monitoring, connections, write };
+  return { monitoring, connections, status: () => status, write };
 }
 
 const asBroker = { commonName: "broker", ip: ["127.0.0.1"], usage: "server" } as const;
@@ -79,12 +85,13 @@ for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
     const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
     const identity = await ca.issue(asBroker);
     const old = await ca.revoke([], { days: -2 });
-    const { monitoring, connections, write } = await bench(t, ca, identity, old);
+    const { monitoring, connections, status, write } = await bench(t, ca, identity, old);
     await eventually(
       "both connections are up",
       () => monitoring.broker?.up === true && connections.size === 2,
     );
     t.is(monitoring.broker?.key_exchange, "X25519MLKEM768");
+    await eventually("status", status, { is: "online" });
     if (what === "is revoked") write("crl", await ca.revoke([identity.cert]));
     else write("ca", other.cert);
     t.is(monitoring.renewed(), undefined);
@@ -94,6 +101,7 @@ for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
     );
     const why = /CERT_REVOKED|UNABLE_TO_VERIFY_LEAF_SIGNATURE/;
     await eventually("why it is gone", () => why.test(monitoring.broker?.reason ?? ""));
+    await eventually("status", status, { is: "offline" });
   });
 }
 
