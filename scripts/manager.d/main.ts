@@ -120,13 +120,23 @@ const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 async function watch(options: Options, of: Subject | undefined): Promise<number> {
   const client = await connect(options.broker);
   const ended = told();
+  /** Lines of who is there: a birth is told again and again. */
+  const there = new Map<string, string>();
   await listen(
     client,
     options.broker.base,
     [of === undefined ? "#" : `${rootOf(of)}/#`],
     (heard) => {
-      const text = options.json ? JSON.stringify(heard) : line(heard);
-      if (text !== undefined) say(text);
+      if (options.json) return say(JSON.stringify(heard));
+      const text = line(heard);
+      if (text === undefined) return;
+      if (heard.topic === "status") {
+        const { node, km, controller } = heard;
+        const who = JSON.stringify({ node, km, controller });
+        if (there.get(who) === text) return;
+        there.set(who, text);
+      }
+      say(text);
     },
     (to, command, jws) => {
       if (options.json) say(JSON.stringify({ node: to, topic: `cmd/${command}`, payload: jws }));

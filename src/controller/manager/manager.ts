@@ -1,7 +1,8 @@
 /** A controller towards its manager: inventory, the network as a whole, what routing makes of links, figures. */
 import type { AlarmView } from "../../ops/alarms/view.ts";
 import type { CommandPort } from "../../ops/commands/port.ts";
-import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { type LinkOptions, ManagerLink } from "../../ops/manager/link.ts";
+import type { Message, Offer } from "../../ops/manager/message.ts";
 import { offline, online } from "../../ops/manager/payloads.ts";
 import { kindOf } from "../alarms/catalogue.ts";
 import type { ControllerStatus } from "../model/status.ts";

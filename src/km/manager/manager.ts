@@ -2,7 +2,8 @@
 import type { AlarmView } from "../../ops/alarms/view.ts";
 import type { CommandPort } from "../../ops/commands/port.ts";
 import type { NodeEvent } from "../../ops/events/event.ts";
-import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { type LinkOptions, ManagerLink } from "../../ops/manager/link.ts";
+import type { Message, Offer } from "../../ops/manager/message.ts";
 import { offline, online } from "../../ops/manager/payloads.ts";
 import type { Source } from "../../ops/manager/stream.ts";
 import { kindOf } from "../alarms/catalogue.ts";

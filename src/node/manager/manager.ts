@@ -1,6 +1,7 @@
 /** A node towards its manager: inventory, states of modules, telemetry, counters of supply. */
 import type { CommandPort } from "../../ops/commands/port.ts";
-import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { type LinkOptions, ManagerLink } from "../../ops/manager/link.ts";
+import type { Message, Offer } from "../../ops/manager/message.ts";
 import { offline } from "../../ops/manager/payloads.ts";
 import { kindOf } from "../alarms/catalogue.ts";
 import type { AlarmView, ModuleView, PanelView } from "../model/manager.ts";

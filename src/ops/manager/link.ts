@@ -20,10 +20,10 @@ import type { BrokerCredentials } from "../mqtt/credentials.ts";
 import type { BrokerSession } from "../mqtt/kept.ts";
 import { type Incoming, MqttSession, type Outgoing, type SessionOptions } from "../mqtt/session.ts";
 import { Takeovers } from "../mqtt/takeover.ts";
-import type { Topic } from "../mqtt/topic.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
 import type { Listening } from "./listening.ts";
+import type { Message, Offer } from "./message.ts";
 import * as payloads from "./payloads.ts";
 import { type Retained, RetainedTopics, retainedPause } from "./retained.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
@@ -57,25 +57,17 @@ export interface Identity {
   readonly kindOf: (alarm: string) => AlarmKind;
 }
 
-/** What is published, and how. */
-export interface Message {
-  readonly topic: string;
-  readonly kind: Topic;
-  /** Undefined: what is retained there is taken away. */
-  readonly payload: object | undefined;
-  /** Called when the broker has it, if it is retained. */
-  readonly whenTaken?: () => void;
-}
-
-/** Takes a message of figures: it is sent, or dropped and counted. Undefined: it was not even made. */
-export type Offer = (message: Message | undefined) => void;
-
 /** Whose alarms are shown, and whom commands go to. */
 export interface CommonSubjects {
   readonly alarms?: AlarmView;
   readonly commands?: CommandPort;
 }
 
+/**
+ * The birth is told again so often, ms: where brokers are several, one that finds a connection of before lost
+ * publishes its will after the birth of the next.
+ */
+const birthEvery = 300_000;
 /** The broker is given this long, ms, to take note that the program stops. */
 const goodbyeTimeout = 500;
 /** Results that wait for the broker; beyond that they are dropped, their events are not. */
@@ -102,7 +94,7 @@ export abstract class ManagerLink {
   /** The last that the broker was given was a result. */
   #answered = false;
   readonly #takeovers = new Takeovers();
-  #timer: Timer | undefined;
+  readonly #timers: Timer[] = [];
 
   constructor(options: LinkOptions, identity: Identity) {
     this.#options = options;
@@ -137,7 +129,10 @@ export abstract class ManagerLink {
         this.#retained.set({ topic, payload: bytes, kind: topics.alarm, whenTaken: then });
         this.#pump();
       });
-    this.#timer = every(clock, telemetryInterval, () => this.#report());
+    this.#timers.push(
+      every(clock, telemetryInterval, () => this.#report()),
+      every(clock, birthEvery, () => this.reborn()),
+    );
   }
 
   /** Names of the commands that can be carried out. */
@@ -159,7 +154,7 @@ export abstract class ManagerLink {
 
   /** Reports no more. Any number of times. */
   stop(): void {
-    this.#timer?.cancel();
+    for (const timer of this.#timers) timer.cancel();
     this.#retained.stop();
     for (const stream of this.#streams) stream.stop();
   }
