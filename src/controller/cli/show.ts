@@ -218,15 +218,16 @@ const accountColumns = [
 ] as const;
 
 /**
- * RFC 4180, with a header; times by RFC 3339 in UTC. Names come from applications' certificates: what a spreadsheet would
- * take for a formula has an apostrophe before it.
+ * RFC 4180, with a header; times by RFC 3339 in UTC. Names come from applications' certificates, and this may be printed
+ * on a terminal: control characters are shown, and what a spreadsheet would take for a formula has an apostrophe before it.
  * @param isFirst there is no header before a page that is not the first
  */
 export function accountsCsv(accounts: readonly AccountRecord[], isFirst = true): string {
   const cell = (value: string | number) => {
-    const isFormula = typeof value === "string" && /^[=+\-@\t\r]/.test(value);
-    const shown = `${isFormula ? "'" : ""}${value}`;
-    return /[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
+    const plain = tidy(`${value}`);
+    const isFormula = typeof value === "string" && /^[=+\-@]/.test(plain);
+    const shown = `${isFormula ? "'" : ""}${plain}`;
+    return /[",]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
   };
   const rows = accounts.map(({ from, length, ...rest }) => {
     const all = { from: new Date(from).toISOString(), seconds: length / 1_000, ...rest };

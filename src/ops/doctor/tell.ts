@@ -25,7 +25,7 @@ export function reportLines(
   const summary =
     begin === undefined
       ? paint.good("nothing is wrong")
-      : `${count("fail")} failed, ${count("warn")} to look at; begin with: ${paint.bold(begin.title)}`;
+      : `${count("fail")} failed, ${count("warn")} to look at; begin with: ${paint.bold(tidy(begin.title))}`;
   const head = supply === undefined ? [] : [...healthLines(supply, t, paint, width), ""];
   return [
     ...head,

@@ -157,7 +157,11 @@ test("accounts are a table of any program's: a line each, whatever an applicatio
   const csv = accountsCsv([named]);
   t.true(csv.endsWith("\r\n"));
   t.is(csv.split("\r\n")[0]?.split(",").slice(0, 4).join(), "from,seconds,kind,object");
-  t.regex(csv, /^2026-06-03T12:00:00\.000Z,3600,link,"x,""y""\r\n=z",/m);
+  t.regex(csv, /^2026-06-03T12:00:00\.000Z,3600,link,"x,""y""··=z",/m);
   const formula = { ...account, object: "=HYPERLINK()" } as NonNullable<typeof account>;
   t.regex(accountsCsv([formula]), /,link,'=HYPERLINK\(\),/);
+  const hostile = { ...account, object: "\u001b]0;x\u0007\u009b2J\u202e" } as NonNullable<
+    typeof account
+  >;
+  t.regex(accountsCsv([hostile]), /,link,·\]0;x··2J·,/);
 });
