@@ -183,7 +183,7 @@ export class Controller {
   }
 
   /**
-   * Puts a node (KM ID) or link (`KM1--KM2`) into or out of service.
+   * Puts a node or link, by its name (`topology/names.ts`), into or out of service.
    * @param by who wants it
    * @throws Fault `config.value` if there is none of that name
    */

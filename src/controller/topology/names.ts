@@ -12,6 +12,11 @@ export function isEndIn(name: string, km: string): boolean {
   return name.startsWith(`${part}--`) || name.endsWith(`--${part}`);
 }
 
+/** How a node is called where links are, too: by its KM ID, in quotes where that could be a link's name. */
+export function nodeName(km: string): string {
+  return partOf(km);
+}
+
 function partOf(id: string): string {
   return /--|^[-"]|-$/.test(id) ? JSON.stringify(id) : id;
 }

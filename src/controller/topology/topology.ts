@@ -6,7 +6,7 @@ import type { LinkReport } from "../../wire/ck/report.ts";
 import type { Service, ToldAlarm } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Link } from "./link.ts";
-import { isEndIn } from "./names.ts";
+import { isEndIn, nodeName } from "./names.ts";
 import { NetworkNode } from "./node.ts";
 
 /** A link is judged otherwise than before. */
@@ -56,23 +56,30 @@ export class Topology {
   }
 
   /**
-   * An operator orders how a node (KM ID) or link serves: also one that is gone, as long as an order holds for it.
+   * An operator orders how a node or link serves, by its name: also one that is gone, as long as an order holds for it.
    * @returns whether it is known
    */
   order(name: string, service: Service): boolean {
-    const one = this.nodes.get(name) ?? this.links.get(name);
+    const one = this.#named(name);
     if (one === undefined && !this.#ordered.has(name)) return false;
     this.#ordered.set(name, service);
     if (one !== undefined) obey(one, service);
     return true;
   }
 
+  #named(name: string): NetworkNode | Link | undefined {
+    const link = this.links.get(name);
+    if (link !== undefined) return link;
+    for (const node of this.nodes.values()) if (nodeName(node.km) === name) return node;
+    return undefined;
+  }
+
   /** What was ordered of a learnt KM and of its learnt links is over, also of those that are gone. @returns their names */
   takeBackOrders(km: string): string[] {
     const back: string[] = [];
     for (const name of [...this.#ordered.keys()]) {
-      const isOf = name === km || (!this.nodes.has(name) && isEndIn(name, km));
-      const one = this.nodes.get(name) ?? this.links.get(name);
+      const isOf = name === nodeName(km) || isEndIn(name, km);
+      const one = this.#named(name);
       if (!isOf || one?.policy !== undefined) continue;
       this.#ordered.delete(name);
       if (one !== undefined) one.service = "in_service";
@@ -134,7 +141,7 @@ export class Topology {
 
   /** An operator ordered something of it. */
   isOrdered(km: string): boolean {
-    return this.#ordered.has(km);
+    return this.#ordered.has(nodeName(km));
   }
 
   /**
@@ -302,7 +309,7 @@ export class Topology {
 
   #addNode(node: NetworkNode): NetworkNode {
     this.nodes.set(node.km, node);
-    obey(node, this.#ordered.get(node.km));
+    obey(node, this.#ordered.get(nodeName(node.km)));
     return node;
   }
 

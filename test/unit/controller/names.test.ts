@@ -43,6 +43,35 @@ test("pairs whose names would be alike have their own routes, demand and orders"
   t.is(rig.link('"a--b"--c')?.service, "out_of_service");
 });
 
+test("no node has the name of a link: an order of one is none of the other, also after a restart", (t) => {
+  const rig = new Rig();
+  rig.network([["a", "b"]]);
+  // Whoever may report can name a peer as a link is called.
+  rig.report("a", [link("b"), link("a--b")]);
+  rig.core.setService("a--b", "out_of_service", "x");
+  const told = rig.take().map(({ km }) => km);
+  t.deepEqual(told, ["a", "b"]);
+  const services = (one: Rig) => [
+    one.link("a--b")?.service,
+    one.core.status().nodes.find(({ km }) => km === "a--b")?.service,
+  ];
+  t.deepEqual(services(rig), ["out_of_service", "in_service"]);
+  rig.core.setService("a--b", "in_service", "x");
+  rig.core.setService('"a--b"', "out_of_service", "x");
+  t.deepEqual(services(rig), ["in_service", "out_of_service"]);
+  const next = new Rig({}, rig.kept());
+  next.network([
+    ["a", "b"],
+    ["a", "a--b"],
+  ]);
+  t.deepEqual(services(next), ["in_service", "out_of_service"]);
+  next.core.revoke("km", "a--b", "x");
+  t.deepEqual([...(next.saved.get("service")?.keys() ?? [])], []);
+  const alone = new Rig();
+  alone.network([["a", "c--d"]]);
+  t.throws(() => alone.core.setService("c--d", "out_of_service", "x"), { code: "config.value" });
+});
+
 test("the longest names can be ordered of, and their alarms acknowledged", (t) => {
   const name = nameOf("\u{1F511}".repeat(128), `--${'"'.repeat(126)}`);
   t.truthy(orderIn(commands, "acknowledge_alarm", { alarm: `link_bad.${name}` }));
