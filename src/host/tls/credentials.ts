@@ -8,7 +8,7 @@ import { readNamed } from "../config/named-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { Kept } from "./kept.ts";
-import { identityProblem, PemError, readCertificates, readPrivateKey } from "./pem.ts";
+import { identityProblem, ofAnother, PemError, readCertificates } from "./pem.ts";
 import { connectionReason } from "./reason.ts";
 import type { TextFiles } from "./texts.ts";
 import { trustOf } from "./trust.ts";
@@ -74,9 +74,24 @@ function readTrust(files: CredentialFiles, code: FaultCode): Pick<Credentials, "
 /** Who it is. @throws Fault `code` */
 function readIdentity(files: CredentialFiles, code: FaultCode): Pick<Credentials, "cert" | "key"> {
   const [cert, key] = [read(files.cert, code), read(files.key, code)];
-  usable(files.cert, "certificate file", code, () => readCertificates(cert));
-  usable(files.key, "private key", code, () => readPrivateKey(key));
+  checkIdentity(files, { cert, key }, code);
   return { cert: cert.toString(), key: key.toString() };
+}
+
+/** One of the two may be renewed, and the other not yet. @throws Fault `code` that names the file, or both */
+export function checkIdentity(
+  files: Pick<CredentialFiles, "cert" | "key">,
+  { cert, key }: { readonly cert: Buffer; readonly key: Buffer },
+  code: FaultCode,
+): void {
+  const wrong = identityProblem(cert, key);
+  if (wrong === undefined) return;
+  if (wrong.what === ofAnother) {
+    const facts = { cert: files.cert, key: files.key };
+    throw new Fault(code, "certificate and key do not belong together", facts);
+  }
+  const what = wrong.where === "cert" ? "certificate file" : "private key";
+  throw new Fault(code, `${what} ${wrong.what}`, { file: files[wrong.where] });
 }
 
 /** Those of a program that runs. */

@@ -95,6 +95,9 @@ export interface IdentityProblem {
   readonly what: string;
 }
 
+/** What is wrong with a key where each file for itself is as it should be. */
+export const ofAnother = "belongs to another certificate";
+
 /** Why certificate and key cannot be used together. Their dates are not looked at. */
 export function identityProblem(cert: Uint8Array, key: Uint8Array): IdentityProblem | undefined {
   let where: IdentityProblem["where"] = "cert";
@@ -104,7 +107,7 @@ export function identityProblem(cert: Uint8Array, key: Uint8Array): IdentityProb
     const secret = readPrivateKey(key);
     if (own?.checkPrivateKey(secret) === false) {
       const at = others.findIndex((one) => one.checkPrivateKey(secret));
-      if (at < 0) throw new PemError("belongs to another certificate");
+      if (at < 0) throw new PemError(ofAnother);
       throw new PemError(`belongs to certificate ${at + 2} of the file, which must be the first`);
     }
     where = "cert";

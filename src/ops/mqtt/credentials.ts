@@ -3,10 +3,11 @@ import { hash } from "node:crypto";
 import { Fault } from "../../base/errors.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
+import { checkIdentity } from "../../host/tls/credentials.ts";
 import { CrlError } from "../../host/tls/crl.ts";
 import { Kept } from "../../host/tls/kept.ts";
 import type { TlsTexts } from "../../host/tls/options.ts";
-import { identityProblem, PemError, readCertificates } from "../../host/tls/pem.ts";
+import { PemError, readCertificates } from "../../host/tls/pem.ts";
 import { trustOf } from "../../host/tls/trust.ts";
 
 /** Names of files. */
@@ -70,7 +71,10 @@ function readTrust(
 /** Who it is. @throws Fault `mqtt.connect` */
 function readIdentity(files: BrokerFiles): Pick<BrokerCredentials, "cert" | "key" | "password"> {
   const [cert, key] = [read(files.cert), read(files.key)];
-  if (cert !== undefined && key !== undefined) checkIdentity(files, cert, key);
+  if (cert !== undefined && key !== undefined) {
+    const names = { cert: files.cert ?? "", key: files.key ?? "" };
+    checkIdentity(names, { cert, key }, "mqtt.connect");
+  }
   const password = read(files.password_file)?.toString();
   return {
     cert: cert?.toString(),
@@ -82,18 +86,6 @@ function readIdentity(files: BrokerFiles): Pick<BrokerCredentials, "cert" | "key
 /** Tells contents apart; never shown. */
 export function digestOf({ ca, cert, key, crl, password }: BrokerCredentials): string {
   return hash("sha256", JSON.stringify([ca, cert, key, crl, password]), "hex");
-}
-
-/** @throws Fault `mqtt.connect` */
-function checkIdentity(files: BrokerFiles, cert: Buffer, key: Buffer): void {
-  const wrong = identityProblem(cert, key);
-  if (wrong === undefined) return;
-  const facts = { cert: files.cert ?? "", key: files.key ?? "" };
-  if (wrong.what === "belongs to another certificate") {
-    throw new Fault("mqtt.connect", "certificate and key do not belong together", facts);
-  }
-  const what = wrong.where === "cert" ? "certificate file" : "private key";
-  throw new Fault("mqtt.connect", `${what} ${wrong.what}`, { file: facts[wrong.where] });
 }
 
 /** @throws Fault `mqtt.connect` */

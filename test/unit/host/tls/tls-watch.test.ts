@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { silentLog } from "../../../../src/base/log.ts";
-import type { Credentials } from "../../../../src/host/tls/credentials.ts";
+import { type Credentials, KeptCredentials } from "../../../../src/host/tls/credentials.ts";
 import {
   type CertificateNotice,
   lookEvery,
@@ -62,4 +62,40 @@ test("whom it trusts and who it is are each taken when they can be, and who is c
   t.deepEqual(watch.look(), []);
   t.is(changes.length, 2);
   watch.stop();
+});
+
+test("of a certificate and a key of which one is renewed the pair of before stays in use, and that is told", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-watch-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const ca = await createAuthority("CA");
+  const own = await ca.issue({ commonName: "km", usage: "both", days: 90 });
+  const renewed = await ca.issue({ commonName: "km", usage: "both", days: 90 });
+  const files = { ca: join(folder, "ca"), cert: join(folder, "cert"), key: join(folder, "key") };
+  writeFileSync(files.ca, ca.cert);
+  writeFileSync(files.cert, own.cert);
+  writeFileSync(files.key, own.key);
+  const changes: Credentials[] = [];
+  const notices: CertificateNotice[] = [];
+  const watched = { name: "kx", files, onChange: (now: Credentials) => void changes.push(now) };
+  const tell = (notice: CertificateNotice) => void notices.push(notice);
+  const watch = watchCertificates([watched], ManualClock.ofToday(), silentLog, tell);
+  t.teardown(() => watch.stop());
+  // What a connection of now would show.
+  const kept = new KeptCredentials(files, "config.file");
+  kept.read();
+
+  writeFileSync(files.cert, renewed.cert);
+  t.deepEqual(watch.look(), ["kx"]);
+  t.deepEqual(changes, []);
+  const reason = String(notices.at(-1)?.facts.reason);
+  t.regex(reason, /certificate and key do not belong together/);
+  t.true(reason.includes(files.cert) && reason.includes(files.key), reason);
+  t.true(kept.read().cert === own.cert && kept.read().key === own.key);
+  t.regex(kept.trouble?.message ?? "", /do not belong together/);
+
+  writeFileSync(files.key, renewed.key);
+  t.deepEqual(watch.look(), []);
+  t.is(changes.length, 1);
+  t.true(changes[0]?.cert === renewed.cert && changes[0].key === renewed.key);
+  t.true(kept.read().cert === renewed.cert && kept.trouble === undefined);
 });

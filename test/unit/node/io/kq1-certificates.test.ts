@@ -118,7 +118,9 @@ test("a certificate that expires within thirty days is told of once a day", asyn
     await clock.advance(lookEvery);
     t.is(events.at(-1)?.type, "certificate_expired");
     t.is(changes, 0);
-    writeFileSync(files.cert, (await ca.issue({ commonName: "node", usage: "client" })).cert);
+    const renewed = await ca.issue({ commonName: "node", usage: "client" });
+    writeFileSync(files.cert, renewed.cert);
+    writeFileSync(files.key, renewed.key);
     watch.look();
     t.is(changes, 1);
     writeFileSync(files.cert, "nonsense");
