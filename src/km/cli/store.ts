@@ -46,7 +46,7 @@ export function checkText(check: StoreCheck): string {
     ["keys that waited, and are gone", check.lost_keys],
     ["extents that do not open", check.damaged_extents],
     ["extents whose file is gone", check.missing_extents],
-    ["rows of stock without bytes", check.rows_alone],
+    ["rows of stock without bytes: the next start gives them up", check.rows_alone],
     ["extents without a row", check.extents_alone],
     ["records of use that fit no group", check.damaged_use],
   ];

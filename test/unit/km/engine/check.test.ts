@@ -92,6 +92,8 @@ test("damage is counted; a repair drops it, and the rest is there", async (t) =>
   t.is(after.waiting_keys, 8);
   // Its row is the link's: that it is void, both ends agree on.
   t.is(after.rows_alone, 1);
+  // Else who repaired takes it for damage that the repair has left.
+  t.regex(checkText(after), /wrong: 1 rows of stock without bytes: the next start gives them up$/m);
   const again = await open();
   t.deepEqual(again.loaded.extents, []);
   await again.store.close();
