@@ -36,7 +36,7 @@ export function managerKinds(called: string, id: string) {
       severities: ["major"],
       latched: true,
       quietMs: minute,
-      text: "events were given up because the outbox was full or its disk failed",
+      text: "events were given up: the outbox was full, its disk failed, or they were longer than the broker takes",
       action: `the gap shows in the sequence numbers; the ${called}'s own log may have what is missing`,
     },
     command_refused: {

@@ -1,6 +1,6 @@
 /** Messages that are told in order and each at least once: events, from the outbox. Pure. */
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Log } from "../../base/log.ts";
+import type { Log, LogFacts } from "../../base/log.ts";
 import type { MqttSession } from "../mqtt/session.ts";
 import type { Topic } from "../mqtt/topic.ts";
 
@@ -36,11 +36,15 @@ export interface StreamOptions {
 
 /** A broker that refused one is asked again this much later, ms. */
 const refusedPause = 30_000;
+/** A refusal so long after the last, ms, is told as a first one. */
+const anewAfter = 20 * refusedPause;
 
 export class Stream {
   readonly #options: StreamOptions;
   #pause: Timer | undefined;
   #given = 0;
+  /** The last refusal, and how often it came in a row. */
+  #refusal: { readonly why: string; readonly times: number; readonly at: number } | undefined;
   /** Tells answers over a connection from those over one that was. */
   #connection = 0;
 
@@ -81,6 +85,8 @@ export class Stream {
         refused: (why, forever) => {
           answered();
           if (!forever) return this.#hold(why, pump);
+          const { length: bytes } = item.payload;
+          this.#tell("one is given up", why, { bytes });
           source.drop(item);
           return pump();
         },
@@ -91,14 +97,26 @@ export class Stream {
 
   /** The broker takes none now: they wait, and everything else goes on. */
   #hold(why: string, pump: () => void): void {
-    const { name, log, clock } = this.#options;
     if (this.#pause !== undefined) return;
-    log.warn(`broker refuses ${name}: they wait`, { why, retry_ms: refusedPause });
-    this.#pause = clock.after(refusedPause, () => {
+    this.#tell("they wait", why, { retry_ms: refusedPause });
+    this.#pause = this.#options.clock.after(refusedPause, () => {
       this.#pause = undefined;
       this.rewind();
       pump();
     });
+  }
+
+  /** The same every half minute for a month would bury what matters: it is said at powers of 2. */
+  #tell(what: string, why: string, facts: LogFacts): void {
+    const { name, log, clock } = this.#options;
+    const last = this.#refusal;
+    const now = clock.now();
+    const isAgain = last?.why === why && now - last.at < anewAfter;
+    const times = isAgain ? last.times + 1 : 1;
+    this.#refusal = { why, times, at: now };
+    if ((times & (times - 1)) === 0) {
+      log.warn(`broker refuses ${name}: ${what}`, { why, ...facts, times });
+    }
   }
 
   stop(): void {
