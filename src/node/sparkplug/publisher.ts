@@ -142,6 +142,7 @@ export class SparkplugPublisher {
   /** Says that the node goes, as its will would (§5.6): a broker sends none after a goodbye. */
   async #close(session: MqttSession): Promise<void> {
     const { clock } = this.#options;
+    let isTold = true;
     if (this.#session === session) {
       this.#session = undefined;
       const { topic, payload } = this.#edge.death(clock.wall());
@@ -152,10 +153,15 @@ export class SparkplugPublisher {
           resolve();
         };
         void session.ended.then(done);
-        session.send({ topic, payload, kind: death }, { acknowledged: done, refused: done });
+        const refused = () => {
+          isTold = false;
+          done();
+        };
+        session.send({ topic, payload, kind: death }, { acknowledged: done, refused });
       });
     }
-    await session.close();
+    // A host that was not told would take the node for one that is there: the will must go out.
+    await session.close(isTold);
   }
 
   #command(topic: string, payload: Buffer): void {

@@ -11,7 +11,7 @@ import type { AlarmRecord } from "../../../../src/ops/alarms/alarm.ts";
 import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
 import { moduleView, never, noCredentials } from "../../../rig/manager-bench.ts";
-import { ScriptedBroker } from "../../../rig/scripted-broker.ts";
+import { puback, ScriptedBroker } from "../../../rig/scripted-broker.ts";
 import { rebirthCommand, SparkplugHost } from "../../../rig/sparkplug-host.ts";
 
 interface Bench {
@@ -220,5 +220,27 @@ test("a broker that reads nothing is not flooded; once it reads again a birth ma
     t.true(host.types.filter((type) => type === "NBIRTH").length > 1);
     t.deepEqual(host.problems.slice(0, 3), []);
     await session.close();
+  });
+});
+
+test("a broker that refuses the node's death is left the will", async (t) => {
+  await withBench(async ({ broker, packets, publisher }) => {
+    const session = await publisher.connect(never);
+    await eventually("births", () => broker.published.length, { atLeast: 2 });
+    const { onPacket } = broker;
+    let isClosed = false;
+    broker.onPacket = (packet, client) => {
+      onPacket(packet, client);
+      if (packet.cmd !== "publish" || !packet.topic.includes("/NDEATH/")) return false;
+      client.socket.once("close", () => {
+        isClosed = true;
+      });
+      client.send(puback(packet.messageId, 0x97));
+      return true;
+    };
+    await session.close();
+    t.true(broker.published.at(-1)?.topic.includes("/NDEATH/"));
+    await eventually("the connection is over at the broker", () => isClosed);
+    t.false(packets.includes("disconnect"));
   });
 });
