@@ -89,7 +89,7 @@ export class Follower {
       if (row.kind !== "batch" || row.value === undefined) continue;
       const facts = decodeBatch(row.value);
       const keys = this.#reserve(facts.number, buffer.mask(facts.ids));
-      // Only a damaged store gets here: the keys leave the buffer with this row.
+      // Of a store that was damaged, or a module that was taken out or renamed: the keys leave the buffer with this row.
       if (keys === undefined) this.#dropRow(facts.number);
       else this.#prepared.set(facts.number, { facts, keys });
     }
