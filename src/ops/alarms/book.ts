@@ -21,7 +21,7 @@ export interface BookOptions<Name extends string> {
   /** Another timing than the catalogue's, for one alarm of one object. */
   readonly timing?: (name: Name, object: string) => Partial<AlarmTiming> | undefined;
   /**
-   * A new alarm is kept only while there are fewer in the book than this: what others may make up leaves room for the
+   * A new alarm is kept only while there are fewer in the book that are not over than this: what others may make up leaves room for the
    * rest. Default: {@link mostAlarms}.
    */
   readonly room?: (name: Name, object: string) => number;
@@ -29,7 +29,10 @@ export interface BookOptions<Name extends string> {
   readonly onTransition: (transition: Transition) => void;
 }
 
-/** More different alarms than this are not kept: something invents objects. */
+/**
+ * More different alarms than this are not kept: something invents objects. As many that are over are kept beside them,
+ * until the manager has seen that.
+ */
 export const mostAlarms = 512;
 
 interface Entry {
@@ -45,6 +48,8 @@ export function alarmId(name: string, object: string): string {
 export class AlarmBook<Name extends string> {
   readonly #options: BookOptions<Name>;
   readonly #entries = new Map<string, Entry>();
+  /** Those that are over, and not forgotten. */
+  readonly #over = new Set<string>();
   /** How often an alarm could not be kept because there were too many. */
   refused = 0;
 
@@ -95,7 +100,7 @@ export class AlarmBook<Name extends string> {
     if (entry?.alarm.record === undefined) return "unknown_alarm";
     const transition = entry.alarm.acknowledge(by, moment);
     if (transition === undefined) return "not_raised";
-    this.#options.onTransition(transition);
+    this.#tell(transition);
     return undefined;
   }
 
@@ -112,6 +117,7 @@ export class AlarmBook<Name extends string> {
   /** The manager has seen that it is cleared: it need not be remembered. */
   forget(id: string): void {
     this.#entries.get(id)?.alarm.forget();
+    this.#over.delete(id);
   }
 
   /**
@@ -133,9 +139,10 @@ export class AlarmBook<Name extends string> {
         entry.alarm.restore({ ...record, acknowledged: true, flapping: false }, moment);
         entry.alarm.signal({ level: "cleared" }, moment);
         const told = entry.alarm.tick(moment, { raiseAfterMs: 0, clearAfterMs: 0 });
-        if (told !== undefined) this.#options.onTransition(told);
+        if (told !== undefined) this.#tell(told);
       } else {
         entry.alarm.restore(record, moment);
+        this.#note(record);
       }
     }
   }
@@ -152,7 +159,7 @@ export class AlarmBook<Name extends string> {
     const id = alarmId(name, object);
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    if (this.#entries.size >= most) {
+    if (this.#entries.size - this.#over.size >= most) {
       this.refused++;
       return undefined;
     }
@@ -167,6 +174,22 @@ export class AlarmBook<Name extends string> {
 
   #tick({ alarm, timing }: Entry, moment: Moment): void {
     const transition = alarm.tick(moment, timing);
-    if (transition !== undefined) this.#options.onTransition(transition);
+    if (transition !== undefined) this.#tell(transition);
+  }
+
+  #tell(transition: Transition): void {
+    this.#note(transition.record);
+    this.#options.onTransition(transition);
+  }
+
+  /** Of too many that are over one is dropped that was raised last: a broker that is away since before has none of it. */
+  #note({ id, severity }: AlarmRecord): void {
+    if (severity !== "cleared") this.#over.delete(id);
+    else this.#over.add(id);
+    if (this.#over.size <= mostAlarms) return;
+    const raisedAt = (one: string) => this.record(one)?.raisedAt ?? Number.POSITIVE_INFINITY;
+    const last = [...this.#over].reduce((a, b) => (raisedAt(b) > raisedAt(a) ? b : a));
+    this.#over.delete(last);
+    this.#entries.delete(last);
   }
 }

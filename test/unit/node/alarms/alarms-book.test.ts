@@ -310,3 +310,24 @@ test("objects that something invents do not grow the book without bound", (t) =>
   t.is(bench.book.records().length, 512);
   t.is(bench.book.refused, 10_000 - 512);
 });
+
+test("alarms that are over keep out none that is raised, however long no manager has seen that they are", (t) => {
+  const bench = new AlarmBench();
+  const signal = (object: number, level: "minor" | "cleared") =>
+    bench.book.signal("module_fault", `m.x${object}`, { level }, bench.moment);
+  const hundred = (from: number) => Array.from({ length: 100 }, (_, i) => from + i);
+  for (let from = 0; from < 2_000; from += 100) {
+    for (const object of hundred(from)) signal(object, "minor");
+    for (const object of hundred(from)) signal(object, "cleared");
+    bench.run(31);
+  }
+  t.is(bench.book.refused, 0);
+  t.is(bench.take().length, 2 * 2_000, "each is told to be raised, and to be over");
+  t.is(bench.book.records().length, 512);
+  // A broker that was lost then shows these as raised, until it is told.
+  for (const object of hundred(0)) t.truthy(bench.book.record(`module_fault.m.x${object}`));
+  for (let object = 5_000; object < 5_512; object++) signal(object, "minor");
+  t.is(bench.take().length, 512);
+  signal(6_000, "minor");
+  t.is(bench.book.refused, 1);
+});
