@@ -1,16 +1,16 @@
 /** The QKDN controller, wired together: read this first. */
 import { every, systemClock } from "../base/clock.ts";
-import { describe } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
-import { closeWithin, endAtOnce } from "../host/life/close.ts";
+import { closeOrEnd } from "../host/life/close.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
+import { startInTime } from "../host/life/start.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { thisMachine } from "../host/machine.ts";
 import { KeptCredentials } from "../host/tls/credentials.ts";
@@ -58,12 +58,13 @@ async function serve(config: ControllerConfig, log: Log, logs: LogRing): Promise
   log.info("starting", { id, version: softwareVersion, pid: process.pid });
   for (const note of notesOn(config)) log.warn("configuration", { file: config.file, note });
   try {
-    const notify = await start(config, log, logs, house);
+    const starting = start(config, log, logs, house);
+    const notify = await startInTime(starting, { stop, limitMs: stopTimeout, clock, log });
     const signal = await stop;
     log.info("stopping", { signal });
     notify.stopping();
   } finally {
-    await close(house, log);
+    await closeOrEnd(house, clock, stopTimeout, log);
   }
   log.info("stopped");
   return exit.ok;
@@ -228,14 +229,4 @@ async function start(
   log.info("running", { version: softwareVersion, controller: config.controller.id });
   notify.ready();
   return notify;
-}
-
-/** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
-async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
-  try {
-    await closeWithin(house, clock, stopTimeout);
-  } catch (error) {
-    log.warn(describe(error));
-    endAtOnce();
-  }
 }

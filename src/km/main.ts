@@ -5,12 +5,13 @@ import { describe, type Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
-import { closeWithin, endAtOnce } from "../host/life/close.ts";
+import { closeOrEnd } from "../host/life/close.ts";
 import { growHeap } from "../host/life/heap-growth.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { isStopRequested, stopRequested } from "../host/life/signals.ts";
+import { startInTime } from "../host/life/start.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { tellHealth } from "../host/life/tell-health.ts";
 import { thisMachine } from "../host/machine.ts";
@@ -69,16 +70,17 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
   log.info("starting", { id: config.km.id, version: softwareVersion, pid: process.pid });
   try {
     const surroundings = { log, logs, stop: stopping.signal, onFailure: failed.reject };
-    const notify = await start(config, surroundings, house).catch(async (error) => {
+    const starting = start(config, surroundings, house).catch(async (error) => {
       // Told to stop, as is the process that asks the token: what fails by that is no failure.
       if (!(await isStopRequested())) throw error;
       log.warn(describe(error));
     });
+    const notify = await startInTime(starting, { stop, limitMs: stopTimeout, clock, log });
     const signal = await Promise.race([stop, failed.promise]);
     log.info("stopping", { signal });
     notify?.stopping();
   } finally {
-    await close(house, log);
+    await closeOrEnd(house, clock, stopTimeout, log);
   }
   log.info("stopped");
   return exit.ok;
@@ -387,14 +389,4 @@ async function start(
   log.info("running", { version: softwareVersion, km: config.km.id });
   notify.ready();
   return notify;
-}
-
-/** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
-async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
-  try {
-    await closeWithin(house, clock, stopTimeout);
-  } catch (error) {
-    log.warn(describe(error));
-    endAtOnce();
-  }
 }

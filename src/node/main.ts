@@ -1,18 +1,18 @@
 /** The node, wired together: read this first. */
 import { uptime } from "node:os";
-import type { Clock } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
-import { closeWithin, endAtOnce } from "../host/life/close.ts";
+import { closeOrEnd } from "../host/life/close.ts";
 import { recordCrash } from "../host/life/crashes.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
+import { startInTime } from "../host/life/start.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { tellHealth } from "../host/life/tell-health.ts";
 import { ledgerWaits } from "../host/life/waits.ts";
@@ -84,15 +84,22 @@ async function serve(
   const house = new AsyncDisposableStack();
   let channels: readonly Channel[] = [];
   try {
-    const ground = await open(config, around, stopping.signal, house);
-    const node = await build(config, readers, { ...around, ...ground }, house);
-    ({ channels } = node);
-    await node.start(stopping.signal);
+    const starting = async () => {
+      const ground = await open(config, around, stopping.signal, house);
+      const node = await build(config, readers, { ...around, ...ground }, house);
+      ({ channels } = node);
+      await node.start(stopping.signal);
+      return { ground, node };
+    };
+    const start = { stop, limitMs: stopTimeout, clock, log };
+    const { ground, node } = await startInTime(starting(), start);
     const signal = await stop;
     log.info("stopping", { signal });
     if (node.begun) ground.notify.stopping();
   } finally {
-    await close(house, channels, clock, log);
+    // Nothing is lost: what was not released is still in the module.
+    const abandon = () => channels.forEach((channel) => void channel.abandon());
+    await closeOrEnd(house, clock, stopTimeout, log, abandon);
   }
   log.info("stopped");
   return exit.ok;
@@ -291,19 +298,4 @@ async function build(
     const health = tellHealth(notify, clock, () => healthLine(views, monitoring.broker?.up));
     house.defer(() => health.cancel());
   }
-}
-
-/** Closes what was opened, in time or not. */
-async function close(
-  house: AsyncDisposableStack,
-  channels: readonly Channel[],
-  clock: Clock,
-  log: Log,
-): Promise<void> {
-  await closeWithin(house, clock, stopTimeout).catch((error) => {
-    // Nothing is lost: what was not released is still in the module.
-    for (const channel of channels) channel.abandon();
-    log.warn(describe(error));
-    endAtOnce();
-  });
 }

@@ -1,15 +1,30 @@
 /** The end of a program: what it opened is closed in the opposite order, within a time. */
 import { type Clock, within } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 
-/** @throws Fault `stopped` if not all is closed in time; whatever closing throws */
-export function closeWithin(
+export function notInTime(limitMs: number): Fault {
+  return new Fault("stopped", "not everything stopped in time", { limit_ms: limitMs });
+}
+
+/**
+ * What is not closed in time, or fails to close, is as after a power cut, and found so by the next start: the process ends.
+ * @param before what is done before it does
+ */
+export async function closeOrEnd(
   house: AsyncDisposableStack,
   clock: Clock,
   limitMs: number,
+  log: Log,
+  before = () => {},
 ): Promise<void> {
-  const late = () => new Fault("stopped", "not everything stopped in time", { limit_ms: limitMs });
-  return within(clock, limitMs, house.disposeAsync(), late);
+  try {
+    await within(clock, limitMs, house.disposeAsync(), () => notInTime(limitMs));
+  } catch (error) {
+    before();
+    log.warn(describe(error));
+    endAtOnce();
+  }
 }
 
 /**

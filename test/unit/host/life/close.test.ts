@@ -4,27 +4,42 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ExecutionContext } from "ava";
 import { testWith } from "../../../needs.ts";
 import { hungFiles } from "../../../rig/hung-files.ts";
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, "../../../..", file));
 
-const program = `
+const given = `
 import { open } from "node:fs/promises";
-import { closeWithin, endAtOnce } from ${source("src/host/life/close.ts")};
+import { closeOrEnd } from ${source("src/host/life/close.ts")};
+import { startInTime } from ${source("src/host/life/start.ts")};
+import { createLog } from ${source("src/base/log.ts")};
 import { ManualClock } from ${source("test/clock.ts")};
 const clock = new ManualClock();
+const log = createLog((line) => process.stderr.write(line + "\\n"), "info");
+const hung = () => open(process.argv[1], "r");
+`;
+
+const closes = `${given}
 const house = new AsyncDisposableStack();
-house.defer(() => open(process.argv[1], "r"));
-const closing = closeWithin(house, clock, 4000).catch((error) => {
-  process.stderr.write(error.code + "\\n");
-  endAtOnce();
-});
+house.defer(hung);
+const closing = closeOrEnd(house, clock, 4000, log);
 await clock.advance(4000);
 await closing;
 `;
 
-testWith("gcc", "a program whose disk hangs ends in the time that it has to stop", async (t) => {
+const starts = `${given}
+const stop = Promise.withResolvers();
+const start = startInTime(hung(), { stop: stop.promise, limitMs: 4000, clock, log });
+await clock.advance(70000);
+stop.resolve();
+await clock.advance(4000);
+await start;
+`;
+
+/** @returns what ended it, and what it said */
+async function run(t: ExecutionContext, program: string) {
   const folder = mkdtempSync(join(tmpdir(), "qkd-hung-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const preload = hungFiles(folder, "hung.disk");
@@ -37,6 +52,22 @@ testWith("gcc", "a program whose disk hangs ends in the time that it has to stop
   const said: string[] = [];
   child.stderr.on("data", (text) => said.push(String(text)));
   const [, signal] = await once(child, "close");
-  t.is(signal, "SIGKILL");
-  t.is(said.join(""), "stopped\n");
+  return { signal, said: said.join("") };
+}
+
+const late = `level=warn msg="not everything stopped in time (limit_ms=4000)"\n`;
+
+testWith("gcc", "a program whose disk hangs ends in the time that it has to stop", async (t) => {
+  t.deepEqual(await run(t, closes), { signal: "SIGKILL", said: late });
 });
+
+testWith(
+  "gcc",
+  "a start on a disk that hangs is told, and ends when it is told to stop",
+  async (t) => {
+    const said = [10, 70].map(
+      (s) => `level=warn msg="still starting: what it waits for may be its disk" for_s=${s}\n`,
+    );
+    t.deepEqual(await run(t, starts), { signal: "SIGKILL", said: `${said.join("")}${late}` });
+  },
+);
