@@ -39,7 +39,7 @@ test("a bundle from a file is sent to the node, installed by root, and the machi
     await eventually("what root did", () => bench.did.length, { is: 3 });
     t.deepEqual(bench.did, [
       `rauc install ${join(bench.folder, "known/update.raucb")}`,
-      "systemctl stop qkd-node qkd-km",
+      "systemctl stop qkd-node qkd-km qkd-controller",
       "systemctl --force reboot",
     ]);
     for (const copy of ["state/update/bundle", "known/update.raucb"]) {
