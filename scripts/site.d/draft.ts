@@ -7,21 +7,25 @@ import { Refusal } from "./refusal.ts";
 /** TCP ports, as the drafts of all machines have them. */
 export const ports = { kq1: 9443, kx: 9444, etsi014: 9445, ck: 8790 } as const;
 
+/** A machine or program of the network, by its ID, and where this machine finds it. */
+export interface Place {
+  readonly id: string;
+  readonly host: string;
+}
+
 export interface Draft {
   /** The module here, and the one at the other end. */
   readonly module: string;
   readonly matching: string;
   /** Where the module is attached. */
   readonly path: string;
-  /** The machine at the other end: `qkd-0123456789ab`, and where this one finds it. */
-  readonly peer: string;
-  readonly peerHost: string;
+  /** The machine at the other end: `qkd-0123456789ab`. */
+  readonly peer: Place;
   /** Applications here and there, as their certificates name them. */
   readonly sae: string | undefined;
   readonly peerSae: string | undefined;
-  /** The network's controller, `controller-0123456789ab`, and where this machine finds it; its own has its number. */
-  readonly controller: string | undefined;
-  readonly controllerHost: string | undefined;
+  /** The network's controller: `controller-0123456789ab`; this machine's own has its number. */
+  readonly controller: Place | undefined;
   /** Where certificates are renewed, by EST. */
   readonly est: string | undefined;
 }
@@ -44,9 +48,9 @@ export function machineOf(stick: string): string {
  */
 export function writeDraft(stick: string, draft: Draft): string {
   const id = machineOf(stick);
-  if (!idForm.test(draft.peer)) throw new Refusal(`--peer: expected a machine's ID, qkd-…`);
+  if (!idForm.test(draft.peer.id)) throw new Refusal(`--peer: expected a machine's ID, qkd-…`);
   const { controller } = draft;
-  if (controller !== undefined && !controllerForm.test(controller)) {
+  if (controller !== undefined && !controllerForm.test(controller.id)) {
     throw new Refusal(`--controller: expected a controller's ID, controller-…`);
   }
   const site = join(stick, "site");
@@ -54,7 +58,7 @@ export function writeDraft(stick: string, draft: Draft): string {
   const texts = {
     "node.toml": nodeToml(id, draft),
     "km.toml": kmToml(id, draft),
-    ...(controller === controllerOf(id) && { "controller.toml": controllerToml(id, draft) }),
+    ...(controller?.id === controllerOf(id) && { "controller.toml": controllerToml(id, draft) }),
   };
   const said = Object.entries(texts).map(([name, text]) => {
     const file = join(site, name);
@@ -118,8 +122,8 @@ ${estTable(draft)}`;
 }
 
 function kmToml(id: string, draft: Draft): string {
-  const { module, matching, peer, peerHost, sae, peerSae } = draft;
-  const [own, other] = [kmOf(id), kmOf(peer)];
+  const { module, matching, peer, sae, peerSae } = draft;
+  const [own, other] = [kmOf(id), kmOf(peer.id)];
   // Exactly one end dials.
   const dials = own < other;
   const identity = `ca = "site-ca.crt"
@@ -172,20 +176,20 @@ nodes = [${quoted(id)}]
 [link.fibre]
 peer = ${quoted(other)}
 server_name = ${quoted(other)}
-${dials ? `host = ${quoted(peerHost)}\nport = ${ports.kx}\n` : ""}${applications}${askedController(id, draft)}${estTable(draft)}`;
+${dials ? `host = ${quoted(peer.host)}\nport = ${ports.kx}\n` : ""}${applications}${askedController(id, draft)}${estTable(draft)}`;
 }
 
 /** The key manager's table of the controller that it asks. */
-function askedController(id: string, { controller, controllerHost = "" }: Draft): string {
+function askedController(id: string, { controller }: Draft): string {
   if (controller === undefined) return "";
   // Its own machine has no address yet when it starts.
-  const host = controller === controllerOf(id) ? "localhost" : controllerHost;
+  const host = controller.id === controllerOf(id) ? "localhost" : controller.host;
   return `
 # Who knows which way keys go between key managers without a link of their own.
 [controller.network]
 host = ${quoted(host)}
 port = ${ports.ck}
-server_name = ${quoted(controller)}
+server_name = ${quoted(controller.id)}
 `;
 }
 
@@ -208,6 +212,6 @@ key = "/run/credentials/qkd-controller.service/controller.key"
 # Key managers that may: one table for each of the network.
 [node.${kmOf(id)}]
 
-[node.${kmOf(draft.peer)}]
+[node.${kmOf(draft.peer.id)}]
 ${estTable(draft)}`;
 }

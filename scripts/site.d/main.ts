@@ -23,7 +23,7 @@ import {
 } from "../../src/ops/site/manifest.ts";
 import { parsed, runTool, UsageError } from "../tool.ts";
 import { certifyRequest, certifyStick, makeAuthority } from "./authority.ts";
-import { writeDraft } from "./draft.ts";
+import { type Place, writeDraft } from "./draft.ts";
 import { placeNewFile, putFile, readNamed, stageFile } from "./put.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -117,9 +117,8 @@ function certify(path: string, values: Values): Promise<string> {
 }
 
 function draft(stick: string, values: Values): string {
-  const peer = addressed("peer", needed(values, "peer"));
-  const controller = addressed("controller", values.controller);
-  const { sae, "peer-sae": peerSae } = values;
+  const peer = placeOf("peer", needed(values, "peer"));
+  const { controller, sae, "peer-sae": peerSae } = values;
   if ((sae === undefined) !== (peerSae === undefined)) {
     throw new UsageError("--sae and --peer-sae go together");
   }
@@ -129,19 +128,16 @@ function draft(stick: string, values: Values): string {
     module: needed(values, "module"),
     matching: needed(values, "matching"),
     path: needed(values, "path"),
-    peer: peer?.id ?? "",
-    peerHost: peer?.host ?? "",
+    peer,
     sae,
     peerSae,
-    controller: controller?.id,
-    controllerHost: controller?.host,
+    controller: controller === undefined ? undefined : placeOf("controller", controller),
     est: values.est,
   });
 }
 
 /** @throws UsageError */
-function addressed(option: string, value: string | undefined) {
-  if (value === undefined) return undefined;
+function placeOf(option: string, value: string): Place {
   const [, id, host] = /^([\w-]+)@([\w.:-]+)$/.exec(value) ?? [];
   if (id === undefined || host === undefined) {
     throw new UsageError(`--${option}: expected ID@ADDRESS`);

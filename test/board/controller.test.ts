@@ -4,6 +4,7 @@ import test from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import type { ControllerStatus } from "../../src/controller/model/status.ts";
 import { heldKeys } from "../rig/application.ts";
+import { changedIsRefused, doctorIsContent, haveRoom, isConfined } from "./checks.ts";
 import { lifeOf } from "./life.ts";
 import { ends, saes, TwoBoards } from "./two-boards.ts";
 
@@ -11,8 +12,6 @@ const image =
   process.env.QKD_IMAGE ?? fileURLToPath(new URL("../../dist/image/qemu/virt", import.meta.url));
 const keepAlive = setInterval(() => {}, 60_000);
 const figures: Record<string, unknown> = {};
-/** All of a board's memory that is ours, MB: issue of a board of 1 GB. */
-const mostMemoryMb = 220;
 
 let two: TwoBoards;
 
@@ -96,56 +95,16 @@ life("applications at both ends get the same key", async (t) => {
 });
 
 life("its sandbox is in force, and a board of 1 GB has room for all three", async (t) => {
-  const pid = await shown("systemctl show -P MainPID qkd-controller");
-  const status = await shown(`cat /proc/${pid}/status`);
-  t.regex(status, /CapBnd:\s+0000000000000000/);
-  t.regex(status, /Seccomp:\s+2/);
-  for (const folder of ["/var/lib/qkd-node", "/var/lib/qkd-km"]) {
-    const seen = await two.boards.alice.run(`nsenter -t ${pid} -m ls ${folder}/ | grep .`);
-    t.not(seen.code, 0, folder);
-  }
-  const exposure = await shown(
-    "systemd-analyze security --no-pager qkd-controller.service | tail -n 1",
-  );
-  figures.exposure = /[\d.]+/.exec(exposure.replace(/^.*service:/, ""))?.[0];
-  t.true(Number(figures.exposure) <= 1.5, exposure);
-  const sizes: Record<string, number> = {};
-  for (const unit of ["qkd-node", "qkd-km", "qkd-controller"]) {
-    const of = await shown(`systemctl show -P MainPID ${unit}`);
-    sizes[unit] = Math.round(
-      Number(await shown(`grep VmRSS /proc/${of}/status | tr -dc 0-9`)) / 1_000,
-    );
-  }
-  figures.memory_mb = sizes;
-  const all = Object.values(sizes).reduce((sum, one) => sum + one, 0);
-  t.true(all <= mostMemoryMb, JSON.stringify(sizes));
-});
-
-life("the doctor finds nothing wrong with it", async (t) => {
-  let said = await two.boards.alice.run("qkd-controller doctor", 300);
-  await two.boards.alice
-    .until(async () => {
-      if (said.code !== 0) said = await two.boards.alice.run("qkd-controller doctor", 300);
-      return said.code === 0;
-    })
-    .catch(() => {});
-  t.is(said.code, 0, said.output);
-});
-
-life("what was changed of it on the disk is refused, and the console says so", async (t) => {
   const board = two.boards.alice;
-  const file = "/etc/qkd-node/site/controller.toml";
-  await board.sh(
-    `cp ${file} /run/was.toml && echo '# changed' >>${file} && systemctl restart qkd-controller || true`,
-    300,
-  );
-  await board.until(async () =>
-    /^failed/.test((await board.run("systemctl is-failed qkd-controller")).output),
-  );
-  t.is(await shown("systemctl show -P ExecMainStatus qkd-controller"), "78");
-  await board.until(() => /not what was taken: controller\.toml was changed/.test(board.console));
-  await board.sh(
-    `cp /run/was.toml ${file} && systemctl reset-failed qkd-controller && systemctl restart qkd-controller`,
-    300,
-  );
+  const hidden = ["/var/lib/qkd-node", "/var/lib/qkd-km"];
+  figures.exposure = await isConfined(t, board, "qkd-controller", hidden);
+  figures.memory_mb = await haveRoom(t, board, ["qkd-node", "qkd-km", "qkd-controller"]);
 });
+
+life("the doctor finds nothing wrong with it", (t) =>
+  doctorIsContent(t, two.boards.alice, "qkd-controller"),
+);
+
+life("what was changed of it on the disk is refused, and the console says so", (t) =>
+  changedIsRefused(t, two.boards.alice, "controller", "echo '# changed' >>$file"),
+);

@@ -43,7 +43,9 @@ testWholeWith(
       return keys;
     };
     await rig.until("keys are in stock", stock, { atLeast: 300 });
-    const [unfetched] = heldKeys(await b.encKeys(a.sae));
+    // The other end's half of the stock may come a moment later.
+    const firstKey = async () => heldKeys(await b.encKeys(a.sae)).at(0);
+    const unfetched = await rig.until("a key waits at the other end", firstKey);
     disk.hang();
     t.teardown(() => disk.goOn());
     const waited = await Promise.all([

@@ -5,10 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { makeSeal } from "../../src/ops/site/seal.ts";
 import { programPath } from "../rig/programs.ts";
-import { SiteBench } from "../rig/site-bench.ts";
-
-const ours = { "node.toml": 'host = "km.operator"\n', "km-ca.crt": "CA of the operator\n" };
-const eves = { "node.toml": 'host = "192.168.66.6"\n', "km-ca.crt": "CA of Eve\n" };
+import { eves, ours, SiteBench } from "../rig/site-bench.ts";
 
 for (const [who, name] of [
   ["km", "key manager"],

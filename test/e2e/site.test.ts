@@ -20,13 +20,10 @@ import { testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
-import { nodeId, SiteBench } from "../rig/site-bench.ts";
+import { eves, nodeId, ours, SiteBench } from "../rig/site-bench.ts";
 
 const keepAlive = setInterval(() => {}, 60_000);
 test.after.always(() => clearInterval(keepAlive));
-
-const ours = { "node.toml": 'host = "km.operator"\n', "km-ca.crt": "CA of the operator\n" };
-const eves = { "node.toml": 'host = "192.168.66.6"\n', "km-ca.crt": "CA of Eve\n" };
 
 /** @param keys files of keys that the first configuration brings, by their IDs */
 async function provisioned(bench: SiteBench, ...keys: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** A disk that answers nothing for as long as a test wants: for a process of its own. */
+/** A disk, or a device, that answers nothing for as long as a test wants: for a process of its own. */
 import { execFileSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -32,6 +32,10 @@ const idle = ["umount", "networkctl", "chgrp", "sync"];
 
 export const nodeId = "qkd-0123456789ab";
 
+/** A site's configuration, and another that would have its keys. */
+export const ours = { "node.toml": 'host = "km.operator"\n', "km-ca.crt": "CA of the operator\n" };
+export const eves = { "node.toml": 'host = "192.168.66.6"\n', "km-ca.crt": "CA of Eve\n" };
+
 export class SiteBench {
   readonly box = mkdtempSync(join(tmpdir(), "qkd-site-"));
   /** Of keys in the image; none of them is there at first. */

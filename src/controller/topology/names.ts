@@ -3,20 +3,16 @@
  * otherwise there is in quotes, as in JSON: `"a--b"--c` is not `a--"b--c"`.
  */
 export function nameOf(a: string, b: string): string {
-  return a < b ? `${partOf(a)}--${partOf(b)}` : `${partOf(b)}--${partOf(a)}`;
+  return a < b ? `${nodeName(a)}--${nodeName(b)}` : `${nodeName(b)}--${nodeName(a)}`;
 }
 
 /** Whether a link or pair of this name ends at a KM. */
 export function isEndIn(name: string, km: string): boolean {
-  const part = partOf(km);
+  const part = nodeName(km);
   return name.startsWith(`${part}--`) || name.endsWith(`--${part}`);
 }
 
-/** How a node is called where links are, too: by its KM ID, in quotes where that could be a link's name. */
+/** How a node is called where links are, too, and in their names: by its KM ID, in quotes where that could be read otherwise. */
 export function nodeName(km: string): string {
-  return partOf(km);
-}
-
-function partOf(id: string): string {
-  return /--|^[-"]|-$/.test(id) ? JSON.stringify(id) : id;
+  return /--|^[-"]|-$/.test(km) ? JSON.stringify(km) : km;
 }

@@ -72,7 +72,7 @@ export interface DeliveryParts {
   readonly more: (link: string) => More | undefined;
   readonly store: KeyStore;
   /** See `KeysOptions.isStalled`. */
-  readonly isStalled?: () => boolean;
+  readonly isStalled: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -96,8 +96,8 @@ export class KeyDelivery {
   private constructor(parts: DeliveryParts, door: Etsi014Table) {
     this.#parts = parts;
     this.#credentials = new KeptCredentials(door, "config.file");
-    const { config, applications, links, more, session, sessions, store, clock, log } = parts;
-    const { isStalled = () => false } = parts;
+    const { config, applications, links, more, session, sessions, store, isStalled, clock, log } =
+      parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
     const table = () => applications.table;
     this.#mailboxes = new Mailboxes({

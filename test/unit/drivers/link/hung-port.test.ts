@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testWith } from "../../../needs.ts";
-import { hungFiles } from "../../../rig/hung-files.ts";
+import { HungDisk } from "../../../rig/hung-disk.ts";
 
 const head = `
 import { stat } from "node:fs/promises";
@@ -56,11 +56,12 @@ for (const [title, program, threads, said] of [
   testWith("gcc", title, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "qkd-hung-"));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const preload = hungFiles(folder, "hung.tty");
+    const device = new HungDisk(folder, "hung.tty");
+    device.hang();
     const args = ["--input-type=module-typescript", "-e", program, join(folder, "hung.tty")];
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, LD_PRELOAD: preload, UV_THREADPOOL_SIZE: threads },
+      env: { ...process.env, ...device.environment, UV_THREADPOOL_SIZE: threads },
     });
     // Nothing else ends it: a process waits for its threads.
     t.teardown(() => void child.kill("SIGKILL"));

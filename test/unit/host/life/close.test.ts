@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { testWith } from "../../../needs.ts";
-import { hungFiles } from "../../../rig/hung-files.ts";
+import { HungDisk } from "../../../rig/hung-disk.ts";
 
 const source = (file: string) => JSON.stringify(join(import.meta.dirname, "../../../..", file));
 
@@ -42,11 +42,12 @@ await start;
 async function run(t: ExecutionContext, program: string) {
   const folder = mkdtempSync(join(tmpdir(), "qkd-hung-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const preload = hungFiles(folder, "hung.disk");
+  const disk = new HungDisk(folder, "hung.disk");
+  disk.hang();
   const args = ["--input-type=module-typescript", "-e", program, join(folder, "hung.disk")];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, LD_PRELOAD: preload },
+    env: { ...process.env, ...disk.environment },
   });
   t.teardown(() => void child.kill("SIGKILL"));
   const said: string[] = [];

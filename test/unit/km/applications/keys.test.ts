@@ -13,20 +13,11 @@ import { type Application, ApplicationTable } from "../../../../src/km/applicati
 import { useOf } from "../../../../src/km/store/sae-set.ts";
 import { noOffer, type Use } from "../../../../src/km/store/shapes.ts";
 import type { Request, Shortage } from "../../../../src/km/supply/request.ts";
-import type { KeyRequest } from "../../../../src/wire/etsi014/key-request.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 import { ManualClock } from "../../../clock.ts";
+import { limits, twoKeys } from "../../../rig/key-question.ts";
 
 const rate = { keysPerS: 10, burst: 20 };
-const limits = { standard: 256, least: 64, most: 65_536, number: 128, saes: 15 };
-const wanted: KeyRequest = {
-  number: 2,
-  size: 256,
-  additional: [],
-  level: "any",
-  wish: "any",
-  unhandled: false,
-};
 
 function application(id: string, km: string, partners: string[] = []): Application {
   return { id, km, names: [id], partners, rate };
@@ -165,7 +156,7 @@ test("a status has what the link, the table and the limits say", (t) => {
 test("who may share no keys is told nothing; where no link leads is told", (t) => {
   const { keys, asked } = bench();
   const refused = (caller: Application, id: string) => {
-    const error = t.throws(() => keys.give(caller, id, wanted, () => {}), {
+    const error = t.throws(() => keys.give(caller, id, twoKeys, () => {}), {
       instanceOf: EtsiRefusal,
     });
     t.throws(() => keys.status(caller, id, 0), { message: error?.message });
@@ -183,7 +174,7 @@ test("who may share no keys is told nothing; where no link leads is told", (t) =
 test("keys are asked for as the request has it, and granted", (t) => {
   const { keys, asked } = bench();
   const { results, done } = told(t);
-  keys.give(a, "b", { ...wanted, size: 512, additional: ["b2"] }, done);
+  keys.give(a, "b", { ...twoKeys, size: 512, additional: ["b2"] }, done);
   const { request, done: answer } = asked[0] as Bench["asked"][0];
   t.deepEqual(request, {
     use: useOf(["a", "b", "b2"]),
@@ -209,7 +200,7 @@ for (const [shortage, message, after] of [
   test(`a shortage (${shortage}) is 503 with a time to try again`, (t) => {
     const { keys, asked } = bench();
     const { done, refusal } = told(t);
-    keys.give(a, "b", wanted, done);
+    keys.give(a, "b", twoKeys, done);
     asked[0]?.done(shortage);
     t.deepEqual(refusal(), [503, message, after]);
     t.like([...keys.counts.values()][0], { requests: 1, keys: 0, refused: 1 });
@@ -219,7 +210,7 @@ for (const [shortage, message, after] of [
 test("slaves of a set are of one KME, each named once", (t) => {
   const { keys } = bench();
   const message = (id: string, additional: string[]) =>
-    t.throws(() => keys.give(a, id, { ...wanted, additional }, () => {}), {
+    t.throws(() => keys.give(a, id, { ...twoKeys, additional }, () => {}), {
       instanceOf: EtsiRefusal,
     })?.message;
   t.is(message("b", ["c"]), "the SAEs that are to get the keys are of different KMEs");
@@ -229,13 +220,13 @@ test("slaves of a set are of one KME, each named once", (t) => {
 
 test("a level that the link's stock does not have is refused by the standard's text, and costs nothing", (t) => {
   const { keys, asked } = bench();
-  keys.give(a, "b", { ...wanted, level: "otp" }, () => {});
-  t.throws(() => keys.give(a, "c", { ...wanted, level: "otp" }, () => {}), {
+  keys.give(a, "b", { ...twoKeys, level: "otp" }, () => {});
+  t.throws(() => keys.give(a, "c", { ...twoKeys, level: "otp" }, () => {}), {
     instanceOf: EtsiRefusal,
     message: "not all extension_mandatory request options could be met",
   });
   const { results, done } = told(t);
-  keys.give(a, "c", { ...wanted, wish: "otp" }, done);
+  keys.give(a, "c", { ...twoKeys, wish: "otp" }, done);
   t.is(asked.length, 2);
   asked[1]?.done([use(1)]);
   t.like(results[0], { link: "other", level: "any" });
@@ -243,9 +234,9 @@ test("a level that the link's stock does not have is refused by the standard's t
 
 test("more than an application may have is 429, and costs no key", (t) => {
   const { keys, asked, clock } = bench();
-  keys.give(a, "b", { ...wanted, number: 20 }, () => {});
+  keys.give(a, "b", { ...twoKeys, number: 20 }, () => {});
   const { done, refusal } = told(t);
-  keys.give(a, "b", { ...wanted, number: 5 }, done);
+  keys.give(a, "b", { ...twoKeys, number: 5 }, done);
   t.deepEqual(refusal(), [429, "more keys than the SAE may have", 1]);
   t.is(asked.length, 1);
   void clock.advance(1_000);
@@ -257,7 +248,7 @@ test("while the tables of both ends differ the other KM is asked first", (t) => 
   const [fibre] = links as readonly { isSamePolicy?: boolean }[];
   for (const isSamePolicy of [true, false, true]) {
     if (fibre) fibre.isSamePolicy = isSamePolicy;
-    keys.give(a, "b", wanted, () => {});
+    keys.give(a, "b", twoKeys, () => {});
     t.is(asked.at(-1)?.request.agreed ?? false, !isSamePolicy);
   }
 });
@@ -265,11 +256,11 @@ test("while the tables of both ends differ the other KM is asked first", (t) => 
 test("requests of one application wait, and of too many the next is refused", (t) => {
   const { keys, asked } = bench();
   const busy = { ...a, rate: { keysPerS: 1_000, burst: 100_000 } };
-  for (let i = 0; i < 512; i++) keys.give(busy, "b", wanted, () => {});
+  for (let i = 0; i < 512; i++) keys.give(busy, "b", twoKeys, () => {});
   t.is(asked.length, 256);
   t.is(keys.waiting, 256);
   const { done, refusal } = told(t);
-  keys.give(busy, "b", wanted, done);
+  keys.give(busy, "b", twoKeys, done);
   t.deepEqual(refusal(), [503, "too many requests of the SAE wait", 1]);
   asked[0]?.done("stock");
   t.is(asked.length, 257);
@@ -389,12 +380,12 @@ test("a key whose assignment is on its way is waited for, for half a second", as
 test("an application that holds as much of a link's stock as it may is told to come again, and counted", (t) => {
   const { keys, asked } = bench();
   const bound = { ...a, outstandingBits: 1_024 };
-  keys.give(bound, "b", { ...wanted, number: 4 }, () => {});
+  keys.give(bound, "b", { ...twoKeys, number: 4 }, () => {});
   const { done, refusal } = told(t);
-  keys.give(bound, "b", { ...wanted, number: 1 }, done);
+  keys.give(bound, "b", { ...twoKeys, number: 1 }, done);
   t.deepEqual(refusal(), [503, "too many keys of the SAE are not fetched yet", 1]);
   t.like([...keys.counts.values()][0], { requests: 2, refused: 1 });
   asked[0]?.done("stock");
-  keys.give(bound, "b", wanted, () => {});
+  keys.give(bound, "b", twoKeys, () => {});
   t.is(asked.length, 2, "what it was not given it does not hold");
 });

@@ -5,6 +5,7 @@ import type { IsWanted } from "../../../../src/base/wanted.ts";
 import { ApplicationKeys, type KeyLink } from "../../../../src/km/applications/keys.ts";
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
 import type { Shortage } from "../../../../src/km/supply/request.ts";
+import { limits, twoKeys } from "../../../rig/key-question.ts";
 
 test("what relays for an application is told when that has gone away", (t) => {
   const rate = { keysPerS: 10, burst: 20 };
@@ -21,18 +22,16 @@ test("what relays for an application is told when that has gone away", (t) => {
   const relayed: [number, IsWanted][] = [];
   const keys = new ApplicationKeys({
     ...{ me: "km-a", table: () => table, links: [link as unknown as KeyLink] },
-    limits: { standard: 256, least: 64, most: 65_536, number: 128, saes: 15 },
+    limits,
     more: () => (bytes, isWanted) => void relayed.push([bytes, isWanted]),
     ...{ outstanding: 1_000, pickUp: 60, answerTimeout: ms(1_000), prepared: 0 },
     ...{ now: () => 0, after: () => {} },
   });
   let isThere = true;
-  const request = { number: 2, size: 256, additional: [], unhandled: false } as const;
-  const wishes = { level: "any", wish: "any" } as const;
   keys.give(
     a,
     "b",
-    { ...request, ...wishes },
+    twoKeys,
     () => {},
     () => isThere,
   );

@@ -4,23 +4,15 @@ import { ms } from "../../../../src/base/duration.ts";
 import { ApplicationKeys, type KeyLink } from "../../../../src/km/applications/keys.ts";
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
 import { useOf } from "../../../../src/km/store/sae-set.ts";
-import type { KeyRequest } from "../../../../src/wire/etsi014/key-request.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 import { ManualClock } from "../../../clock.ts";
+import { limits, twoKeys } from "../../../rig/key-question.ts";
 
 const rate = { keysPerS: 10, burst: 20 };
 const [a, b] = [
   { id: "a", km: "km-a", names: ["a"], partners: ["b"], rate },
   { id: "b", km: "km-b", names: ["b"], partners: [], rate },
 ] as [Application, Application];
-const wanted: KeyRequest = {
-  number: 2,
-  size: 256,
-  additional: [],
-  level: "any",
-  wish: "any",
-  unhandled: false,
-};
 const id = "1".padStart(32, "0");
 
 function bench() {
@@ -52,7 +44,7 @@ function bench() {
   const table = new ApplicationTable("km-a", [a, b]);
   const keys = new ApplicationKeys({
     ...{ me: "km-a", table: () => table, links: [link] },
-    limits: { standard: 256, least: 64, most: 65_536, number: 128, saes: 15 },
+    limits,
     ...{ outstanding: 10_000, pickUp: 60, answerTimeout: ms(1_000), prepared: 8 },
     isStalled: () => disk.isStalled,
     now: () => clock.now(),
@@ -69,7 +61,7 @@ test("while the disk of the store does not answer nothing is offered or taken, a
     t.true(result instanceof EtsiRefusal);
     told.push([status, message, retryAfter]);
   };
-  keys.give(a, "b", wanted, done);
+  keys.give(a, "b", twoKeys, done);
   keys.take(a, "b", [id], done);
   const refused = [503, "the disk of this KME does not answer", 5];
   t.deepEqual(told, [refused, refused]);
@@ -77,7 +69,7 @@ test("while the disk of the store does not answer nothing is offered or taken, a
   for (const { requests, refused } of keys.counts.values()) t.is(requests, refused);
   disk.isStalled = false;
   keys.take(a, "b", [id], done);
-  keys.give(a, "b", wanted, done);
+  keys.give(a, "b", twoKeys, done);
   t.deepEqual(begun.slice(0, 2), ["take", "request"]);
 });
 
