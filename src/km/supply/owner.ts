@@ -103,7 +103,8 @@ export class Owner {
       this.#short();
       return about.done("stock");
     }
-    if (this.#mayWait(about.request) && !this.#limited.allows(keys)) return about.done("refused");
+    const wait = this.#mayWait(about.request) ? this.#limited.shortage(keys) : undefined;
+    if (wait !== undefined) return about.done(wait);
     // Fewer only where stock is in so many pieces that no message could name them.
     let ranges: readonly VersionedRange[] = books.stock.allocate(keys, length, wants);
     const made = bytesOf(ranges) / length;
@@ -370,13 +371,16 @@ export class Owner {
   tick(): void {
     const now = this.#context.now();
     for (const pending of this.#pending) {
-      if (pending.deadline <= now) this.#giveUp(pending, "late");
+      if (pending.deadline > now) continue;
+      if (this.#mayWait(pending.request)) this.#limited.late();
+      this.#giveUp(pending, "late");
     }
   }
 
   /** A session is ready: what the rows imply is sent again, in the order in which it was allocated. */
   again(): void {
     const { books, turn } = this.#context;
+    this.#limited.begun();
     for (const use of books.uses.values()) {
       if (!use.owner) continue;
       const isVoid = use.state === "V" && use.fate === undefined;

@@ -154,6 +154,7 @@ export const plants: readonly Plant[] = [
       faults: { kinds: ["cut", "copy", "restore"], meanMs: 300 },
       limits: { lowWater: 1_000_000, unit: 1 },
       delay: 40,
+      requestMs: 20,
     },
     meddle: (message) =>
       message.type === "syncExtents"
