@@ -44,7 +44,7 @@ export const catalogue = {
     raiseAfterMs: minute,
     text: "keys wait for their match though the other key manager is connected",
     action:
-      "look at the nodes of both ends: one of them does not supply what the other does; or matching_mac of the link differs, as the log of one end says",
+      "look at the alarms of the other key manager: its disk may not answer; then at the nodes of both ends: one does not supply what the other does; or matching_mac of the link differs, as the log of one end says",
   },
   keys_unmatched: {
     type: "quality_of_service",

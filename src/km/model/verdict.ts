@@ -127,8 +127,9 @@ function supplyVerdict(
     return attention("no_module", "No module supplies keys for this link", "see [module.NAME]");
   }
   if (link.waiting_keys > 0 && link.oldest_s > waitsLongS) {
-    const text = "Keys wait for their match: the other end does not have them";
-    return bad("matching_fails", text, "look at the nodes and modules of both ends", hasStock);
+    const text = "Keys wait for their match: the other end lacks them, or does not answer";
+    const action = "look at the alarms of the other key manager, then at the nodes of both ends";
+    return bad("matching_fails", text, action, hasStock);
   }
   const silent = own.filter(
     (name) => !((lastKeys(name) ?? Number.POSITIVE_INFINITY) < silentAfterS),

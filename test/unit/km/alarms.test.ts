@@ -146,6 +146,12 @@ test("a disk that does not answer is told after ten seconds, and over when it do
   t.deepEqual(after(60, statusOf(), alarms), []);
 });
 
+test("keys that wait for a disk are no fault of nodes and modules", (t) => {
+  const whole = statusOf({ waiting_keys: 5, oldest_s: 90 });
+  const stalled = { ...whole, store: { ...whole.store, stalled_s: 90 } };
+  t.deepEqual(after(600, stalled), ["store_stalled.store critical"]);
+});
+
 test("little stock, a full store, no post-quantum key exchange and plain TCP are each told", (t) => {
   t.deepEqual(after(61, statusOf({ stock_bits: 100, peer_stock_bits: 0 })), [
     "stock_low.fibre minor",
