@@ -32,9 +32,9 @@ fi
 # Compiled code of earlier calls: a command answers in half the time.
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.cache/$name}"
 
-# Of the threads for files half may be held by serial ports that hang while they are opened: a node has some of them.
+# Of the threads for files half may be held by serial ports, or a disk, that hang.
 case $name in
-  qkd-node) export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}" ;;
+  qkd-node | qkd-km) export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}" ;;
 esac
 
 # --disable-sigusr1: no debugger may be opened on a process that holds keys.

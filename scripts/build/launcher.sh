@@ -40,10 +40,9 @@ case ${self##*/} in
   qkd-km) export MALLOC_MMAP_THRESHOLD_=4194304 ;;
 esac
 
-# Of the threads for files half may be held by serial ports that hang while they are opened: a node has some of them. A
-# thread that waits takes 10 kB.
+# Of the threads for files half may be held by serial ports, or a disk, that hang. A thread that waits takes 10 kB.
 case ${self##*/} in
-  qkd-node) export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}" ;;
+  qkd-node | qkd-km) export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}" ;;
 esac
 
 # V8 lets a heap grow the further beyond what lives in it the larger it may become: with 1,000 key managers a controller

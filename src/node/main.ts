@@ -151,6 +151,9 @@ async function open(
     options: ledgerOptions(config.ledger, progress, clock),
     modules: config.modules.map(({ name }) => name),
   };
+  // The socket may be in a folder of a disk that hangs, and its file is removed in this thread: what waits for that disk
+  // with a deadline is closed before it.
+  const last = house.use(new AsyncDisposableStack());
   const ledgers = new Map<string, LedgerFile>();
   const untrustedLedgers = new Map<string, Fault>();
   house.defer(async () => {
@@ -166,7 +169,7 @@ async function open(
     if (opened instanceof Fault) untrustedLedgers.set(name, opened);
     else ledgers.set(name, opened);
   }
-  return { state, notify, monitoring, kms, progress, recording, ledgers, untrustedLedgers };
+  return { state, notify, monitoring, kms, progress, recording, ledgers, untrustedLedgers, last };
 }
 
 type Ground = Awaited<ReturnType<typeof open>> & Surroundings;
@@ -251,7 +254,7 @@ async function build(
     clock,
     log,
   });
-  house.defer(() => local.close());
+  ground.last.defer(() => local.close());
 
   const node = { channels, begun: false, start };
   return node;

@@ -1,4 +1,4 @@
-/** A key manager whose disk hangs, as its applications and those of the other end see it. */
+/** A disk that hangs: what applications of a key manager see of it, at both ends, and how a node on it ends. */
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { testWholeWith } from "../needs.ts";
@@ -77,3 +77,24 @@ testWholeWith(
     t.deepEqual(heldKeys(await b.decKeys(a.sae, [key?.id as string])), [key]);
   },
 );
+
+testWholeWith("gcc", "a node whose disk hangs ends in time when it is told to stop", async (t) => {
+  t.timeout(120_000);
+  const rig = await Rig.start({
+    source: seedSource({ seed: 9, blockBits: 8_192, blocks: 100_000, clock: systemClock }),
+    ...{ baud: 0, keyBits: 256 },
+  });
+  t.teardown(() => rig.close());
+  const { alice } = rig;
+  const disk = new HungDisk(rig.folder, `/${alice.nodeId}/state/`);
+  t.teardown(() => disk.goOn());
+  await alice.node.stop();
+  alice.node.environment = disk.environment;
+  const before = rig.keysAt(alice);
+  alice.node.start();
+  await rig.until("keys go on", () => rig.keysAt(alice), { atLeast: before + 10 });
+  disk.hang();
+  alice.node.signal("SIGTERM");
+  await rig.until("it has ended", () => !alice.node.running, { is: true });
+  t.true(alice.node.lines.some((line) => line.includes("not everything stopped in time")));
+});
