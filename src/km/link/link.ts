@@ -154,6 +154,7 @@ export class KmLink {
   /** Every restart may be a restored disk: what was begun and not finished is void. */
   #start(extents: ReadonlySet<number>): void {
     const { books } = this;
+    books.meet(this.#options.peer);
     // Their bytes are lost: used here, and by the comparison at the other end.
     for (const { number, regions } of [...books.stock.extents.values()]) {
       if (extents.has(number)) continue;

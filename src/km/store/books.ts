@@ -100,6 +100,18 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
+  /**
+   * The link leads to this KM: what was heard of another's disk, as the link led there before, says nothing of this one's.
+   * @param peer its ID
+   */
+  meet(peer: string): void {
+    const { state } = this;
+    if (state.peer === peer) return;
+    if (state.peer !== undefined) state.heardMark = 0;
+    state.peer = peer;
+    this.touchState();
+  }
+
   /** The link's own row has to be written. */
   touchState(): void {
     this.#dirtyState = true;

@@ -9,6 +9,7 @@ const hex = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/));
 const linkRow = v.strictObject({
   mark: count,
   heardMark: count,
+  peer: v.optional(v.string()),
   highest: count,
   told: v.strictObject({ number: count, taken: count, expired: count }),
   heard: v.strictObject({ number: count, taken: count, expired: count }),

@@ -99,6 +99,8 @@ export interface LinkState {
   mark: number;
   /** The most that was heard of the other KM's. */
   heardMark: number;
+  /** KM ID of that one; undefined: of before it was written down. */
+  peer?: string | undefined;
   /** Highest number of an extent. */
   highest: number;
   /** Fates told as peer, and acknowledged; fates heard as owner. */
