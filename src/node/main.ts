@@ -26,7 +26,6 @@ import { readImage } from "../ops/update/image.ts";
 import { renewalTables } from "./config/certificates.ts";
 import type { Config } from "./config/load.ts";
 import type { ConfigReaders } from "./config/readers.ts";
-import type { Ledger } from "./keys/ports.ts";
 import type { LedgerFile } from "./ledger/ledger-file.ts";
 import { ledgerPath, openLedger } from "./ledger/ledgers.ts";
 import type { NodeEvent } from "./model/manager.ts";
@@ -47,6 +46,7 @@ import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
 import { tellOfSpools } from "./wiring/spools.ts";
+import { ledgerTroubles } from "./wiring/stalled.ts";
 
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
 const stopTimeout = 4_000;
@@ -260,9 +260,8 @@ async function build(
   return node;
 
   async function start(signal: AbortSignal): Promise<void> {
-    const failures = closed.map((one) => [one.name, one] as const);
-    const watched = new Map<string, Pick<Ledger, "failure">>([...ledgers, ...failures]);
-    monitoring.start(views, watched, ports, panel.guard);
+    const writes = { progress, clock, folder: config.node.state_dir };
+    monitoring.start(views, ledgerTroubles(ledgers, closed, writes), ports, panel.guard);
     await tellOfLedgers(recording, monitoring, clock, log);
     if (site?.provisioned === "unsigned") {
       const facts = { serial: site.serial };

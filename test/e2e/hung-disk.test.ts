@@ -78,23 +78,34 @@ testWholeWith(
   },
 );
 
-testWholeWith("gcc", "a node whose disk hangs ends in time when it is told to stop", async (t) => {
-  t.timeout(120_000);
-  const rig = await Rig.start({
-    source: seedSource({ seed: 9, blockBits: 8_192, blocks: 100_000, clock: systemClock }),
-    ...{ baud: 0, keyBits: 256 },
-  });
-  t.teardown(() => rig.close());
-  const { alice } = rig;
-  const disk = new HungDisk(rig.folder, `/${alice.nodeId}/state/`);
-  t.teardown(() => disk.goOn());
-  await alice.node.stop();
-  alice.node.environment = disk.environment;
-  const before = rig.keysAt(alice);
-  alice.node.start();
-  await rig.until("keys go on", () => rig.keysAt(alice), { atLeast: before + 10 });
-  disk.hang();
-  alice.node.signal("SIGTERM");
-  await rig.until("it has ended", () => !alice.node.running, { is: true });
-  t.true(alice.node.lines.some((line) => line.includes("not everything stopped in time")));
-});
+testWholeWith(
+  "gcc",
+  "a node whose disk hangs says so, and ends in time when it is told to stop",
+  async (t) => {
+    t.timeout(120_000);
+    const rig = await Rig.start({
+      source: seedSource({ seed: 9, blockBits: 8_192, blocks: 100_000, clock: systemClock }),
+      ...{ baud: 0, keyBits: 256 },
+    });
+    t.teardown(() => rig.close());
+    const { alice } = rig;
+    const disk = new HungDisk(rig.folder, `/${alice.nodeId}/state/`);
+    t.teardown(() => disk.goOn());
+    await alice.node.stop();
+    alice.node.environment = disk.environment;
+    const before = rig.keysAt(alice);
+    alice.node.start();
+    await rig.until("keys go on", () => rig.keysAt(alice), { atLeast: before + 10 });
+    disk.hang();
+    const seen = () => rig.view.node(alice.nodeId);
+    await rig.until("it is told", () => seen().reason, {
+      matches: /ledger: .*the disk does not answer/,
+    });
+    await rig.until("the alarm is told", () => [...seen().alarms.keys()].join(), {
+      matches: /state_damaged/,
+    });
+    alice.node.signal("SIGTERM");
+    await rig.until("it has ended", () => !alice.node.running, { is: true });
+    t.true(alice.node.lines.some((line) => line.includes("not everything stopped in time")));
+  },
+);

@@ -24,6 +24,12 @@ export type TaskBegin = (name: string) => () => void;
 /** Nothing that the node does by itself takes this long, ms. */
 const taskLimitMs = 60_000;
 
+interface Task {
+  readonly name: string;
+  readonly since: number;
+  readonly until: number;
+}
+
 interface Watched {
   readonly flow: Flow;
   steps: number;
@@ -32,7 +38,7 @@ interface Watched {
 }
 
 export class Progress {
-  readonly #tasks = new Map<symbol, { readonly name: string; readonly until: number }>();
+  readonly #tasks = new Map<symbol, Task>();
   readonly #flows: Watched[] = [];
 
   /**
@@ -41,8 +47,14 @@ export class Progress {
    */
   begin(name: string, now: number, limitMs: number): () => void {
     const task = Symbol(name);
-    this.#tasks.set(task, { name, until: now + limitMs });
+    this.#tasks.set(task, { name, since: now, until: now + limitMs });
     return () => void this.#tasks.delete(task);
+  }
+
+  /** How long the oldest task of this name that has not ended has been under way, ms; 0: there is none. */
+  underWayMs(name: string, now: number): number {
+    for (const task of this.#tasks.values()) if (task.name === name) return now - task.since;
+    return 0;
   }
 
   /** For those who begin tasks and know no clock. */

@@ -15,7 +15,7 @@ import type { LedgerIndex } from "./ledger-index.ts";
 import { openPlace } from "./ledger-open.ts";
 import { digestOf, nextGroup, recordLength } from "./ledger-record.ts";
 import { LedgerView } from "./ledger-view.ts";
-import { checkLength, encodeGroup, type Place, placeLedger } from "./ledger-write.ts";
+import { checkLength, encodeGroup, type Place, placeLedger, writingTo } from "./ledger-write.ts";
 
 /** What a disk may lose at once, bytes. */
 const diskBlock = 4_096;
@@ -240,7 +240,7 @@ export class LedgerFile extends LedgerView implements Ledger {
         await this.#gather();
         entries = this.#batch.splice(0, this.#options.groupRecords);
         if (this.#batch.length === 0) this.#urgent = false;
-        const written = this.#options.task(`${this.#path}: writing`);
+        const written = this.#options.task(writingTo(this.#path));
         await this.#write(entries).finally(written);
         this.#durable += entries.length;
         entries = [];

@@ -15,6 +15,11 @@ import {
 /** A file that is made after a failure leaves no longer a hole than this, bytes. */
 const maxHole = 16 * 1024 * 1024;
 
+/** Name of the task of writing a group to a ledger. */
+export function writingTo(file: string): string {
+  return `${file}: writing`;
+}
+
 /** An open ledger, and where it goes on. */
 export interface Place {
   readonly file: OpenFile;

@@ -37,6 +37,8 @@ export interface ChannelParts {
   readonly log: Log;
   readonly random: () => number;
   readonly progress?: Progress;
+  /** Why the ledger takes nothing though it has not failed; default: it never does that. */
+  readonly ledgerStalled?: () => Error | undefined;
   /** What stops supply for the whole node; default: nothing ever. */
   readonly halt?: Halt;
   /** What is told of it: so many of a kind a minute. */

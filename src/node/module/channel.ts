@@ -245,11 +245,16 @@ export class Channel implements LocalModule {
       moduleTrouble: this.#moduleUp ? "" : this.#moduleTrouble,
       kms: this.kms(),
       halted: halt?.on ? halt.why : undefined,
-      ledgerTrouble: this.#ledgerTrouble,
+      ledgerTrouble: this.#ledgerTrouble ?? this.#stalled(),
       onRequest: this.#options.onRequest,
       heldBlocks: this.#custody.counters().held_blocks,
       keptBack: this.#keptBack.value,
     };
+  }
+
+  #stalled(): string | undefined {
+    const stalled = this.#parts.ledgerStalled?.();
+    return stalled && describe(stalled);
   }
 
   takeTelemetryWindow() {

@@ -22,6 +22,7 @@ import { endpointOf } from "./credentials.ts";
 import type { Kms } from "./kms.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
+import { stalledLedger } from "./stalled.ts";
 
 export function ledgerOptions(table: LedgerConfig, progress: Progress, clock: Clock) {
   const { group_records, group_delay, reserve_bytes } = table;
@@ -132,6 +133,7 @@ function createChannel(
   log: Log,
 ): Channel {
   const { monitoring, panel, halt, progress, kms, clock, random } = context;
+  const writes = { progress, clock, folder: context.stateFolder };
   return new Channel(
     {
       name: module.name,
@@ -162,6 +164,7 @@ function createChannel(
       log,
       random,
       progress,
+      ledgerStalled: () => stalledLedger(writes, module.name),
       halt,
       ...(context.ledgerOf && { ledgerOf: context.ledgerOf }),
       nameOfKm: (claimant) => kms.named(claimant),

@@ -22,7 +22,6 @@ import type { TelemetrySample } from "../../port/telemetry.ts";
 import { available, type ControlPorts, execute, type ModuleControl } from "../commands/executor.ts";
 import { commands } from "../commands/table.ts";
 import { Recorder } from "../history/recorder.ts";
-import type { Ledger } from "../keys/ports.ts";
 import type { Manager } from "../manager/manager.ts";
 import { recordOf, transition as transitionEvent } from "../manager/payloads.ts";
 import type { BrokerState } from "../model/local.ts";
@@ -34,6 +33,7 @@ import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
 import { createManager, type LoadedSparkplug, loadSparkplug } from "./publishing.ts";
+import type { LedgerTroubles } from "./stalled.ts";
 import { type MonitoringTables, watchSettings } from "./watch-settings.ts";
 
 export interface MonitoringParts extends Machine {
@@ -74,7 +74,7 @@ export class Monitoring {
   #brokerTrouble: string | undefined = "not connected yet";
   #desk: CommandHandler<typeof commands> | undefined;
   /** By module. */
-  #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
+  #ledgers: LedgerTroubles = new Map();
 
   private constructor(
     config: MonitoringTables,
@@ -120,7 +120,7 @@ export class Monitoring {
   /** Watches from now on, and connects to the broker. */
   start(
     modules: readonly WatchedModule[],
-    ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
+    ledgers: LedgerTroubles,
     more: MorePorts = {},
     panel?: PanelGuard,
   ): void {
@@ -285,7 +285,7 @@ export class Monitoring {
 
   *#troubles(): Generator<readonly [string, Error | undefined]> {
     if (this.#outbox !== undefined) yield ["outbox", this.#outbox.trouble];
-    for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
+    for (const [module, trouble] of this.#ledgers) yield [`ledger.${module}`, trouble()];
   }
 
   #createDesk(
