@@ -6,6 +6,7 @@ import { EventHistory } from "../../ops/events/event-history.ts";
 import type { Family } from "../../ops/metrics/exposition.ts";
 import { Page } from "../../ops/page/page.ts";
 import type { ProcessFacts } from "../../ops/page/process.ts";
+import { usageNow } from "../../ops/page/usage.ts";
 import type { WebTable } from "../config/tables.ts";
 import { type DoorFacts, families } from "../metrics/families.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
@@ -49,11 +50,7 @@ export class Watch {
 
   /** All figures of now. */
   families(): readonly Family[] {
-    const { user, system } = process.cpuUsage();
-    const { rss, heapUsed } = process.memoryUsage();
-    const cpuSeconds = (user + system) / 1e6;
-    const facts = { cpuSeconds, residentBytes: rss, heapBytes: heapUsed, viewers: 0 };
-    return this.#families?.(facts) ?? [];
+    return this.#families?.(usageNow(0)) ?? [];
   }
 
   /** Serves the page, if one is configured. That it cannot be served is a warning: routes do not wait for it. */

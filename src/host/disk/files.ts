@@ -5,6 +5,7 @@
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { errorCode, Fault } from "../../base/errors.ts";
+import { withDescriptor } from "./descriptors.ts";
 import { makeFolders } from "./folders.ts";
 
 export interface OpenFile {
@@ -88,7 +89,7 @@ const numbers: Readonly<Record<string, number>> = {
 async function openFile(path: string, flags: string, mode: number): Promise<OpenFile> {
   const number = numbers[flags];
   if (number === undefined) throw new RangeError(`no such flags: ${flags}`);
-  const file = await fs.open(path, number | O_NONBLOCK | O_NOCTTY, mode);
+  const file = await withDescriptor(() => fs.open(path, number | O_NONBLOCK | O_NOCTTY, mode));
   try {
     const stats = await file.stat();
     // Some file systems have folders of no length, which nothing else tells from a file that was cut.
@@ -132,12 +133,12 @@ export const diskFiles: FileSystem = {
   open: openFile,
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { force: true }),
-  list: (path) => fs.readdir(path),
+  list: (path) => withDescriptor(() => fs.readdir(path)),
   async makeFolder(path) {
     await makeFolders(path, 0o700);
   },
   async syncFolder(path) {
-    const folder = await fs.open(path, "r");
+    const folder = await withDescriptor(() => fs.open(path, "r"));
     try {
       await folder.sync();
     } finally {

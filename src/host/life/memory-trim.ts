@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { residentBytes } from "./memory.ts";
 
 /** How often memory is looked at, ms; and for the first time, when a start is over. */
 const lookMs = 60_000;
@@ -52,7 +53,7 @@ export function trimMemory(memory: Memory, clock: Clock, log: Log): Timer {
 /** Of this process. */
 export const processMemory: Memory = {
   own() {
-    const rss = process.memoryUsage.rss();
+    const rss = residentBytes();
     try {
       const [, resident = 1, shared = 0] = readFileSync("/proc/self/statm", "latin1")
         .split(" ")

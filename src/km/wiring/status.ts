@@ -1,5 +1,6 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
+import { residentBytes } from "../../host/life/memory.ts";
 import type { PairCounts } from "../applications/counts.ts";
 import type { KmTable, ModuleConfig } from "../config/tables.ts";
 import type { RelayStatus } from "../model/relay-status.ts";
@@ -52,7 +53,7 @@ export function kmStatus(
     version: softwareVersion,
     uptime_s: Math.floor(uptimeMs / 1_000),
     pid: process.pid,
-    rss_bytes: process.memoryUsage.rss(),
+    rss_bytes: residentBytes(),
     store: {
       buffered_keys: use.bufferedKeys,
       buffered_bits: use.bufferedBytes * 8,

@@ -10,6 +10,7 @@ import { EventHistory } from "../../ops/events/event-history.ts";
 import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { Page } from "../../ops/page/page.ts";
+import { usageNow } from "../../ops/page/usage.ts";
 import type { KmTable, LinkConfig, WebTable } from "../config/tables.ts";
 import { alarmEvent, linkEvent, stateEvents } from "../history/events.ts";
 import { KmRecorder } from "../history/recorder.ts";
@@ -63,13 +64,9 @@ export class Watch {
   }
 
   #metrics(status: KmStatus) {
-    const { user, system } = process.cpuUsage();
-    const { rss, heapUsed } = process.memoryUsage();
-    const cpuSeconds = (user + system) / 1e6;
-    const facts = { cpuSeconds, residentBytes: rss, heapBytes: heapUsed, viewers: 0 };
     return families(
       this.#view(() => status),
-      facts,
+      usageNow(0),
     );
   }
 

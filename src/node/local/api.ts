@@ -4,6 +4,7 @@ import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { residentBytes } from "../../host/life/memory.ts";
 import type { Outcome } from "../../ops/commands/port.ts";
 import type { EventHistory, PastEvent } from "../../ops/events/event-history.ts";
 import { pastTelemetry } from "../../ops/history/past.ts";
@@ -160,7 +161,7 @@ export class LocalApi {
       t: time(clock.wall()),
       started: time(this.#started),
       uptime_s: Math.floor((clock.now() - this.#begun) / 1_000),
-      rss_bytes: process.memoryUsage.rss(),
+      rss_bytes: residentBytes(),
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
       ...(site !== undefined && { site }),
       ...(image !== undefined && { image }),

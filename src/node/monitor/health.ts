@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { errorCode } from "../../base/errors.ts";
+import { residentBytes } from "../../host/life/memory.ts";
 
 export type Resource = "memory" | "descriptors" | "event_loop";
 
@@ -28,7 +30,7 @@ export class Health {
     this.#delay.reset();
     const found: Usage[] = [{ resource: "event_loop", part: late / slowMs }];
     const memory = memoryLimit();
-    if (memory > 0) found.push({ resource: "memory", part: process.memoryUsage.rss() / memory });
+    if (memory > 0) found.push({ resource: "memory", part: residentBytes() / memory });
     const descriptors = descriptorPart();
     if (descriptors !== undefined) found.push({ resource: "descriptors", part: descriptors });
     return found;
@@ -51,7 +53,8 @@ function descriptorPart(): number | undefined {
     const limits = readFileSync("/proc/self/limits", "utf8");
     const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
     return limit > 0 ? readdirSync("/proc/self/fd").length / limit : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    // None is left to look with.
+    return errorCode(error) === "EMFILE" ? 1 : undefined;
   }
 }

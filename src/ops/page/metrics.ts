@@ -3,6 +3,7 @@ import { contentTypes, exposition, type Family, formatFor } from "../metrics/exp
 import type { ProcessFacts } from "./process.ts";
 import { sendText } from "./reply.ts";
 import type { Exchange } from "./server.ts";
+import { usageNow } from "./usage.ts";
 
 /** @param viewers browsers that watch the page @param families all of them */
 export function sendMetrics(
@@ -10,11 +11,7 @@ export function sendMetrics(
   viewers: number,
   families: (facts: ProcessFacts) => readonly Family[],
 ): void {
-  const { user, system } = process.cpuUsage();
-  const { rss, heapUsed } = process.memoryUsage();
-  const cpuSeconds = (user + system) / 1e6;
-  const facts = { cpuSeconds, residentBytes: rss, heapBytes: heapUsed, viewers };
   const format = formatFor(request.headers.accept);
-  const text = exposition(families(facts), format);
+  const text = exposition(families(usageNow(viewers)), format);
   sendText(response, 200, contentTypes[format], text, { vary: "accept" });
 }
