@@ -11,6 +11,7 @@ import { readInPages, readWell } from "../rig/account-rows.ts";
 import { qkdController } from "../rig/cli.ts";
 import { ControllerProcess } from "../rig/controller-process.ts";
 import { Postgres, postgresPrograms } from "../rig/postgres.ts";
+import { PostgresWay } from "../rig/postgres-way.ts";
 import { deadline } from "../rig/with-rig.ts";
 
 const program = join(postgresPrograms, "postgres");
@@ -23,11 +24,13 @@ function opened(host: string): Promise<PostgresEngine> {
 /** A database with controllers of these names, the first of which leads. */
 async function bench(t: ExecutionContext, ...names: readonly string[]) {
   const database = await Postgres.start();
+  const way = await PostgresWay.start(database.folder);
   const folder = await mkdtemp(join(tmpdir(), "qkd-controller-database-"));
-  const tables = `[database]\nhost = "${database.folder}"\nname = "postgres"\n[node.km-a]\n[node.km-b]\n`;
+  const tables = `[database]\nhost = "${way.folder}"\nname = "postgres"\n[node.km-a]\n[node.km-b]\n`;
   const made: ControllerProcess[] = [];
   t.teardown(async () => {
     await Promise.all(made.map(({ process }) => process.stop("SIGKILL")));
+    await way[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
@@ -51,7 +54,7 @@ async function bench(t: ExecutionContext, ...names: readonly string[]) {
   const alarms = async (of: ControllerProcess) =>
     (await of.status()).alarms.map(({ alarm }) => alarm);
   const isAway = async (of: ControllerProcess) => (await alarms(of)).includes("store_away.store");
-  return { controllers: made, sql: (text: string) => client.query(text), role, isAway };
+  return { controllers: made, sql: (text: string) => client.query(text), role, isAway, way };
 }
 
 testWith(
@@ -157,8 +160,11 @@ testWith(
     const restored = ["qkd_record", "qkd_change", "qkd_change_order", "qkd_term"].map((table) => {
       return `DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM copy_of_${table}`;
     });
+    // Once with its connection ended, and once under it, as pg_restore does.
     await sql([...restored, ended].join("; "));
     await eventually("what was withdrawn is", kept, { is: all });
+    await sql(restored.join("; "));
+    await eventually("and again", kept, { is: all });
     const changes = async () => (await one.status()).changes.map(({ text }) => text).join();
     await eventually("it is told", changes, { matches: /earlier state/ });
     // And one that has nothing at all.
@@ -167,6 +173,27 @@ testWith(
     );
     await eventually("all is there", async () => kept().catch(() => ""), { is: all });
     t.is(await role(one), "active");
+  },
+);
+
+testWith(
+  program,
+  "an order is in the log of changes once, also where the answer to its COMMIT was lost",
+  async (t) => {
+    const { controllers, sql, way } = await bench(t, "one");
+    const [one] = controllers;
+    if (one === undefined) return t.fail();
+    way.toLose = 1;
+    const { code } = await qkdController(["service", "km-a", "reserved", "--config", one.config]);
+    t.is(way.lost, 1);
+    t.is(code, 74, "whether it is kept is not known yet");
+    const next = ["service", "km-b", "reserved", "--config", one.config];
+    await eventually("it is kept again", async () => (await qkdController(next)).code, { is: 0 });
+    const { rows } = await sql(
+      "SELECT value::json->>'object' AS object FROM qkd_change JOIN qkd_change_order USING (number)",
+    );
+    const orders = rows.map(({ object }) => object).filter((object) => object === "km-a");
+    t.deepEqual(orders, ["km-a"]);
   },
 );
 

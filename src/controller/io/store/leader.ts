@@ -10,6 +10,7 @@ import { LogLimit } from "../../../base/log-limit.ts";
 import { placeOf } from "../../../host/life/crashes.ts";
 import { nothingSaved, type Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
+import { InDoubt } from "./in-doubt.ts";
 import { type Engine, goodChanges, type StoredAccount } from "./port.ts";
 import { type Found, type Standing, standingOf } from "./standing.ts";
 
@@ -26,8 +27,8 @@ export interface LockingEngine extends Engine {
   access(): Promise<Saved["access"]>;
   /** How often the database was written, with the last time on this connection; 0: it was not on this one. */
   readonly writes: number;
-  /** @throws Fault `db.io` */
-  alive(): Promise<void>;
+  /** How far the database is now; behind all that was asked of it before. @throws Fault `db.io` */
+  found(): Promise<Found>;
 }
 
 export interface LeaderParts {
@@ -74,6 +75,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   #leads = false;
   /** As it was when this one wrote last. */
   #left: Standing = { term: 0, writes: 0 };
+  readonly #doubt = new InDoubt();
   #looking: Promise<void> | undefined;
   /** How often in a row the database did not answer. */
   #silent = 0;
@@ -98,13 +100,28 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   }
 
   /** @throws Fault `db.*`: also if this controller does not have the lock */
-  async write(...what: Parameters<Engine["write"]>): Promise<void> {
-    if (this.#engine === undefined || !this.#locked) {
-      throw new Fault("db.open", "the controller's database is not there, or another leads");
-    }
+  async write(...[records, changes, isAll]: Parameters<Engine["write"]>): Promise<void> {
+    if (this.#engine === undefined || !this.#locked) throw notThere();
     const engine = this.#engine;
-    await engine.write(...what);
-    if (this.#engine === engine) this.#left = { ...this.#left, writes: engine.writes };
+    if (this.#doubt.isOpen) {
+      await this.#compare(engine, await engine.found());
+      if (this.#engine !== engine) throw notThere();
+    }
+    const { term } = this.#left;
+    const missing = this.#doubt.missing(changes);
+    try {
+      await engine.write(records, missing, isAll);
+    } catch (error) {
+      // In a database that was put back meanwhile nothing is in doubt: it has none of it.
+      if (this.#left.term === term) this.#doubt.failed(missing);
+      throw error;
+    }
+    this.#doubt.clear();
+    if (this.#engine !== engine || this.#left.term !== term) return;
+    const isNext = engine.writes === this.#left.writes + 1;
+    this.#left = { term, writes: engine.writes };
+    // It was put back under this connection: what was written now is all that it has of late.
+    if (!isNext) this.#writeAgain();
   }
 
   /** @throws Fault `db.*` */
@@ -184,7 +201,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
   /** A connection that is dead may say so never, and another may lead meanwhile: it is given up. @throws Fault `db.io` */
   async #aliveOrEnd(engine: LockingEngine): Promise<void> {
     try {
-      await engine.alive();
+      const found = await engine.found();
+      if (this.#engine === engine && this.#locked) await this.#compare(engine, found);
       this.#silent = 0;
     } catch (error) {
       this.#silent++;
@@ -216,9 +234,7 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
       this.#follow();
       return this.#askAccess(engine);
     }
-    const standing = this.#leads ? standingOf(found, this.#left) : "later";
-    if (standing !== "later") {
-      if (standing === "earlier") await this.#goOn(engine, found.next);
+    if (this.#leads && (await this.#compare(engine, found))) {
       if (isOver()) return;
       this.#locked = true;
       return;
@@ -242,18 +258,47 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     }
   }
 
+  /**
+   * What a leader that has the lock finds is what it left, or the database was put back under it.
+   * @returns false: another has led since @throws Fault `db.io`
+   */
+  async #compare(engine: LockingEngine, found: Found): Promise<boolean> {
+    const standing = standingOf(found, this.#left);
+    if (standing === "later") {
+      // Under the lock only one that was put back shows that: what is in it is asked for on a new connection.
+      if (this.#locked) {
+        this.#lost("the database is another");
+        await engine.close();
+      }
+      return false;
+    }
+    if (standing === "earlier") {
+      await this.#goOn(engine, found);
+      return true;
+    }
+    this.#doubt.settle(found.writes > this.#left.writes);
+    this.#left = { ...this.#left, writes: found.writes };
+    return true;
+  }
+
   /** No controller knows more than this one, which led last: it leads on, and writes all of it. @throws Fault `db.io` */
-  async #goOn(engine: LockingEngine, term: number): Promise<void> {
+  async #goOn(engine: LockingEngine, { next, writes }: Found): Promise<void> {
     // The answer may be lost: a term that is in the database then is this one's own, and not another leader's.
-    this.#left = { term, writes: 0 };
+    this.#left = { term: next, writes };
+    this.#doubt.clear();
+    this.#writeAgain();
+    await engine.lead(next);
+  }
+
+  #writeAgain(): void {
     this.#parts.log.warn("the database is of an earlier state: all that is known is written again");
     this.#handlers.onEarlier();
-    await engine.lead(term);
   }
 
   #follow(): void {
     if (!this.#leads) return;
     this.#leads = false;
+    this.#doubt.clear();
     this.#parts.log.warn("another controller leads now, or has led");
     this.#handlers.onRole("standby", nothingSaved(), []);
   }
@@ -274,4 +319,8 @@ export class Leader implements Pick<Engine, "write" | "accounts"> {
     this.#locked = false;
     this.#limit.warn("database", "the connection to the database is over", { why });
   }
+}
+
+function notThere(): Fault {
+  return new Fault("db.open", "the controller's database is not there, or another leads");
 }

@@ -119,16 +119,13 @@ export class PostgresEngine implements Engine, Pages {
   async tryLead(): Promise<Found | undefined> {
     return this.#act(async (client) => {
       const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
-      if (rows[0]?.got !== true) return undefined;
-      // By the server's clock: a term of after a restore is later than all of before it.
-      const counted = await client.query(
-        `SELECT id, term FROM qkd_term
-          UNION ALL SELECT 0, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
-      );
-      const of = (id: number) => Number(counted.rows.find((row) => row.id === id)?.term ?? 0);
-      const term = of(ids.term);
-      return { term, writes: of(ids.writes), next: Math.max(term + 1, of(0)) };
+      return rows[0]?.got === true ? foundIn(client) : undefined;
     });
+  }
+
+  /** See `LockingEngine.found`. @throws Fault `db.io` */
+  found(): Promise<Found> {
+    return this.#act(foundIn);
   }
 
   /** See `LockingEngine.writes`. */
@@ -144,11 +141,6 @@ export class PostgresEngine implements Engine, Pages {
         [ids.term, term],
       ),
     );
-  }
-
-  /** Whether the database answers. @throws Fault `db.io` */
-  async alive(): Promise<void> {
-    await this.#act((client) => client.query("SELECT 1"));
   }
 
   load(period: number): Promise<Saved> {
@@ -195,8 +187,8 @@ export class PostgresEngine implements Engine, Pages {
     isAll = false,
   ): Promise<void> {
     return this.#act(async (client) => {
-      await client.query("BEGIN");
       try {
+        await client.query("BEGIN");
         // What a later version keeps beside these stays.
         const kinds = tables.filter((table) => table !== "account");
         if (isAll) await client.query("DELETE FROM qkd_record WHERE kind = ANY($1)", [kinds]);
@@ -272,6 +264,17 @@ export class PostgresEngine implements Engine, Pages {
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+async function foundIn(client: pg.Client): Promise<Found> {
+  // By the server's clock: a term of after a restore is later than all of before it.
+  const { rows } = await client.query(
+    `SELECT id, term FROM qkd_term
+      UNION ALL SELECT 0, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
+  );
+  const of = (id: number) => Number(rows.find((row) => row.id === id)?.term ?? 0);
+  const term = of(ids.term);
+  return { term, writes: of(ids.writes), next: Math.max(term + 1, of(0)) };
 }
 
 /** Adds to the log, in order, and takes out what is old. */

@@ -4,6 +4,7 @@ import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { nothingSaved, type Saved } from "../../../../src/controller/core/world.ts";
 import { Leader, type LockingEngine } from "../../../../src/controller/io/store/leader.ts";
+import type { ChangeStatus } from "../../../../src/controller/model/status.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 
 function bench() {
@@ -13,6 +14,7 @@ function bench() {
     term: 0,
     writes: 0,
     saved: nothingSaved(),
+    log: [] as string[],
   };
   const troubles: (string | undefined)[] = [];
   /** @param isOpening its database is being opened for ever */
@@ -24,6 +26,8 @@ function bench() {
       /** It counts that it leads, and that answer is lost with the connection. */
       unheard: false,
       broken: false,
+      /** The answer to what is written is lost. */
+      unanswered: false,
       reachable: true,
       /** What is read takes until the connection ends. */
       slow: false,
@@ -60,8 +64,10 @@ function bench() {
         },
         accounts: async () => [],
         access: async () => new Map(),
-        alive: async () => {
+        found: async () => {
           if (state.silent) throw new Fault("db.io", "no answer");
+          const { term, writes } = database;
+          return { term, writes, next: term + 1 };
         },
         load: async () => {
           if (state.slow) return ended.promise;
@@ -69,8 +75,10 @@ function bench() {
           return database.saved;
         },
         changes: async () => [],
-        write: async () => {
+        write: async (_records, changes) => {
           state.writes = ++database.writes;
+          database.log.push(...changes.map(({ text }) => text));
+          if (state.unanswered) throw new Fault("db.io", "no answer");
         },
         get writes() {
           return state.writes;
@@ -315,4 +323,71 @@ test("one that is stopped while its database is being opened does not wait for t
   });
   await second();
   t.true(isClosed);
+});
+
+const change = (text: string): ChangeStatus => {
+  return { time: "2026-12-01T00:00:00.000Z", kind: "policy", object: "km-a", text };
+};
+
+test("a change whose answer is lost is in the log once, with the connection over or not", async (t) => {
+  for (const isOver of [true, false]) {
+    const { database, controller, second } = bench();
+    const one = controller();
+    await settle();
+    const changes = [change("first")];
+    one.state.unanswered = true;
+    for (let i = 0; i < 2; i++) {
+      await t.throwsAsync(one.leader.write([], changes), { code: "db.io" });
+      if (isOver) one.state.end();
+      await second();
+    }
+    one.state.unanswered = false;
+    await one.leader.write([], [...changes, change("second")]);
+    await one.leader.write([], [change("second")]);
+    t.deepEqual(database.log, ["first", "second", "second"], `over: ${isOver}`);
+    t.deepEqual(one.told, [["active", database.saved]]);
+    t.is(one.state.earlier, 0);
+  }
+});
+
+test("a change that the database does not have is written again", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  const copy = { writes: database.writes, log: [] };
+  one.state.unanswered = true;
+  await t.throwsAsync(one.leader.write([], [change("first")]));
+  one.state.unanswered = false;
+  Object.assign(database, copy);
+  one.state.end();
+  await second();
+  await one.leader.write([], [change("first")]);
+  t.deepEqual(database.log, ["first"]);
+});
+
+test("a database that is put back under a connection that goes on has all of it written again", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  for (let i = 0; i < 3; i++) await one.leader.write([], []);
+  database.writes = 1;
+  await second();
+  t.is(one.state.earlier, 1, "it is seen when it is looked");
+  await one.leader.write([], []);
+  await second();
+  t.is(one.state.earlier, 1);
+  for (let i = 0; i < 3; i++) await one.leader.write([], []);
+  database.writes = 1;
+  await one.leader.write([], []);
+  t.is(one.state.earlier, 2, "or at the next write");
+  await second();
+  t.deepEqual(one.told, [["active", database.saved]]);
+  database.term = 100;
+  await second();
+  await second();
+  t.deepEqual(
+    one.told.map(([role]) => role),
+    ["active", "standby", "active"],
+    "another led in what is there now",
+  );
 });
