@@ -83,8 +83,9 @@ export class AffectedSearch {
   find(view: RecordView): void {
     const { kind } = view;
     this.#sawRelays ||= kind === "relayed";
-    // What was recorded before the period began cannot tell of a key that came in it.
-    if (!kindsOfKeys.has(kind) || view.at < this.#period.from) return;
+    if (!kindsOfKeys.has(kind)) return;
+    // Most of what is older is passed over by its facts alone.
+    if (view.at < this.#period.from && !this.#choice.mayHave(view.facts)) return;
     const record = view.decode();
     if (record.facts.link !== this.#link) return;
     if (kind === "matched") return this.#ofExtent(record);

@@ -2,7 +2,7 @@
 import { cameIn, type Origin, type Period } from "../keys/origin.ts";
 import { isRelayModule } from "../relay/modules.ts";
 import { runsOf } from "./notes.ts";
-import type { LifeRecord } from "./record.ts";
+import type { Facts, LifeRecord } from "./record.ts";
 import { idAt } from "./story.ts";
 
 /** QKD-keys of a record, one after the other. */
@@ -16,6 +16,8 @@ export interface Chosen {
 }
 
 export interface Choice {
+  /** Whether a record with these facts can have any: most are passed over by that. */
+  mayHave(facts: Facts): boolean;
   of(record: LifeRecord): Iterable<Chosen>;
   /** Whether a key that waits for its match is one of them. @param id 16 bytes */
   has(id: Buffer, origin: Origin): boolean;
@@ -23,6 +25,7 @@ export interface Choice {
 
 export function keysOfPeriod(period: Period): Choice {
   return {
+    mayHave: (facts) => cameAnyIn(facts, period),
     *of(record) {
       for (const { count, origin, start, length } of runsOf(record)) {
         if (count > 0 && cameIn(origin, period)) yield { count, bits: origin.bits, start, length };
@@ -43,6 +46,7 @@ export function keysOfRelays(relays: ReadonlySet<string>, seen: Set<string>): Ch
     return found;
   };
   return {
+    mayHave: ({ modules = [] }) => modules.some(([module]) => isRelayModule(module)),
     *of(record) {
       for (const { index, count, origin, modules, start, length } of runsOf(record)) {
         if (!isRelayModule(modules[0])) continue;
@@ -54,4 +58,14 @@ export function keysOfRelays(relays: ReadonlySet<string>, seen: Set<string>): Ch
     },
     has: (id) => isOne(id.toString("hex")),
   };
+}
+
+/**
+ * Whether keys of a record came in a period. When it was written says nothing of that: this machine's clock may have
+ * been set back between, and a module's may be ahead.
+ */
+export function cameAnyIn({ runs = [] }: Facts, period: Period): boolean {
+  return runs.some(([, bits, at, generatedAt]) => {
+    return cameIn({ bits, at, ...(generatedAt !== null && { generatedAt }) }, period);
+  });
 }

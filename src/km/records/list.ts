@@ -1,5 +1,6 @@
 /** QKD-keys of one module that came in a period, and what each became. Pure. */
 import { cameIn, type Origin, type Period } from "../keys/origin.ts";
+import { cameAnyIn } from "./choice.ts";
 import type { RecordView } from "./codec.ts";
 import { uuid } from "./kma-key-id.ts";
 import { runsOf } from "./notes.ts";
@@ -31,7 +32,8 @@ export class ListSearch {
 
   find(view: RecordView): void {
     const what = became[view.kind];
-    if (what === undefined || view.at < this.#period.from) return;
+    if (what === undefined) return;
+    if (view.at < this.#period.from && !cameAnyIn(view.facts, this.#period)) return;
     const record = view.decode();
     if (!record.facts.modules?.some(([module]) => module === this.#module)) return;
     const extent = view.kind === "matched" ? record.ranges[0]?.extent : undefined;

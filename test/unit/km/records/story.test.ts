@@ -2,11 +2,12 @@ import test from "ava";
 import { storyText } from "../../../../src/km/cli/records.ts";
 import type { LinkEvent } from "../../../../src/km/peer/events.ts";
 import { AffectedSearch } from "../../../../src/km/records/affected.ts";
+import { keysOfRelays } from "../../../../src/km/records/choice.ts";
 import { encodeRecord, RecordView } from "../../../../src/km/records/codec.ts";
 import { kmaKeyId, linkPart, parseUuid, uuid } from "../../../../src/km/records/kma-key-id.ts";
 import { ListSearch } from "../../../../src/km/records/list.ts";
 import { Notes } from "../../../../src/km/records/notes.ts";
-import type { LifeRecord } from "../../../../src/km/records/record.ts";
+import type { Facts, LifeRecord } from "../../../../src/km/records/record.ts";
 import { StorySearch } from "../../../../src/km/records/story.ts";
 import { World } from "../../../sim/km/story.ts";
 
@@ -140,6 +141,48 @@ test("what could be affected is the keys of that time, exactly, and what was mad
     1,
     "an extent without a record could have keys of that time",
   );
+});
+
+test("keys of a time are found whenever they were recorded: clocks are set back, and modules' are ahead", (t) => {
+  const facts = (at: number, generatedAt: number | null): Facts => ({
+    link: "ab",
+    kms: ["a", "b"],
+    modules: [["QKD-A", "QKD-B"]],
+    runs: [[1, 256, at, generatedAt, null, 0]],
+    unit: 32,
+  });
+  const hour = 3_600_000;
+  const day = 24 * hour;
+  // Recorded a day before it was received, by the clock; and an hour before it was generated, by the module's.
+  const records: LifeRecord[] = [
+    [2 * day, null] as const,
+    [day + hour, 2 * day] as const,
+    [day + hour, null] as const,
+  ].map(([at, generatedAt], i) => ({
+    kind: "matched",
+    at: day + 2 * hour,
+    ids: Buffer.alloc(16, i + 1),
+    ranges: [{ extent: i + 1, key: 0, start: 0, end: 32 }],
+    facts: facts(at, generatedAt),
+  }));
+  const views = records.map((record) => new RecordView(encodeRecord(record)));
+  const period = { from: 2 * day - hour, to: 2 * day + hour };
+  const affected = new AffectedSearch("ab", period);
+  const list = new ListSearch("QKD-A", period);
+  for (const view of views) {
+    affected.find(view);
+    list.find(view);
+  }
+  t.deepEqual([...affected.extents], [1, 2]);
+  t.is(list.result().keys.length, 2);
+  const relayed = { ...facts(1, null), modules: [["relay case-1", "relay case-1"]] as const };
+  const relays = new Set(["01".repeat(16), "04".repeat(16)]);
+  const [first] = records as [LifeRecord];
+  const ranges = [{ extent: 4, key: 0, start: 0, end: 32 }];
+  const fourth = { ...first, ids: Buffer.alloc(16, 4), ranges, facts: relayed };
+  const named = new AffectedSearch("ab", period, keysOfRelays(relays, new Set()));
+  for (const view of [...views, new RecordView(encodeRecord(fourth))]) named.find(view);
+  t.deepEqual([...named.extents], [4]);
 });
 
 test("steps that come together share a record, and keep their order among others", (t) => {
