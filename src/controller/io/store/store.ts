@@ -5,6 +5,7 @@
 import type { Clock, Timer } from "../../../base/clock.ts";
 import { describe } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
+import { LogLimit } from "../../../base/log-limit.ts";
 import type { ControllerWorld, Saved, SavedTable } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, longestRecord, periodIn, type Written } from "./port.ts";
@@ -176,7 +177,7 @@ export class Store {
   }
 
   async #writeNow(): Promise<boolean> {
-    const { engine, onTrouble, log } = this.#parts;
+    const { engine, onTrouble, log, clock } = this.#parts;
     const records = [...this.#records.values()];
     const changes = this.#changes;
     const all = this.#isEarlier ? this.#kept : undefined;
@@ -197,7 +198,8 @@ export class Store {
       this.#isEarlier ||= isAll;
       this.#changes = [...changes, ...this.#changes];
       this.#bound();
-      log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });
+      const facts = { why: describe(error), waiting: this.waiting };
+      LogLimit.of(log, clock).warn("", "nothing can be kept", facts);
       onTrouble(describe(error));
       return false;
     }

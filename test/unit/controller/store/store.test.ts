@@ -159,3 +159,19 @@ test("of a store in an earlier state all but accounts is written again, until th
   const nothing = store.settled();
   t.true(await nothing, "another leads: what is there is that one's");
 });
+
+test("a database that is away for ten minutes is told a few times, and not at each try", async (t) => {
+  const lines: string[] = [];
+  const log = { ...silentLog, warn: (line: string) => void lines.push(line) };
+  const clock = new ManualClock();
+  const write = () => Promise.reject(new Fault("db.io", "away"));
+  const store = new Store({ engine: { write }, clock, log, onTrouble: () => {} });
+  store.save("service", "one", { service: "in_service", by: "alice", at: 0 });
+  for (let i = 0; i < 300; i++) {
+    await clock.advance(2_000);
+    await settle();
+  }
+  const told = lines.filter((line) => line === "nothing can be kept").length;
+  t.true(told >= 5 && told <= 30, `${told} lines`);
+  t.is(store.waiting, 1);
+});
