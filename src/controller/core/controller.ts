@@ -297,7 +297,7 @@ export class Controller {
     if (now - this.#flushedAt < flushMs) return;
     this.#flushedAt = now;
     accounts.flush(world.wall());
-    this.#parts.topology.forgetNodes(world.wall());
+    this.#parts.topology.forgetNodes(world.now());
     this.certificates.tick();
   }
 

@@ -14,12 +14,12 @@ export class NodeWords {
     this.#routes = routes;
   }
 
-  heard({ node, online, at, alarms, isGone, isLeftOut }: HeardNode): void {
+  heard({ node, online, at, heardAt, alarms, isGone, isLeftOut }: HeardNode): void {
     const { topology } = this.#parts;
     const told = alarms.map(({ since, ...one }) => {
       return { ...one, by: "mqtt" as const, since: new Date(since).toISOString() };
     });
-    const concerned = isLeftOut ? undefined : topology.heard(node, online, at, told);
+    const concerned = isLeftOut ? undefined : topology.heard(node, { online, at, heardAt }, told);
     if (concerned === undefined) return this.#noRoom(node);
     this.#routes.judge(concerned);
     if (isGone) topology.heardNoMore(node);

@@ -22,16 +22,16 @@ export function statusOf(
 ): Shown {
   const { topology, world, sessions } = parts;
   const { planner } = routes;
-  const wall = world.wall();
+  const now = world.now();
   const promised = new Map<string, number>();
   const rates = planner.reserved();
   for (const [i, { a, b }] of planner.graph.links.entries())
     promised.set(nameOf(a, b), rates[i] ?? 0);
   const links = [...topology.links.values()].map((link) => {
-    const own = link.status(world.now(), promised.get(link.name) ?? 0);
+    const own = link.status(now, promised.get(link.name) ?? 0);
     return { ...own, ...lookOf(own) };
   });
-  const nodes = [...topology.nodes.values()].map((node) => node.status(wall));
+  const nodes = [...topology.nodes.values()].map((node) => node.status(now));
   const pairs = pairsOf(parts, routes, ordered);
   return {
     nodes,

@@ -104,8 +104,9 @@ export interface HeardNode {
   /** ID of the node controller. */
   readonly node: string;
   readonly online: boolean;
-  /** ms since 1970 UTC */
+  /** When it was heard last: ms since 1970 UTC, for stamps; and monotonic, ms. */
   readonly at: number;
+  readonly heardAt: number;
   /** All that are raised now. */
   readonly alarms: readonly HeardAlarm[];
   /** It is no node any more. */

@@ -31,8 +31,9 @@ const alarmSchema = v.object({
 
 interface Known {
   online: boolean;
-  /** When it was heard last, ms since 1970 UTC. */
+  /** When it was heard last: ms since 1970 UTC, and monotonic, ms. */
   at: number;
+  heardAt: number;
   /** When its status came on this connection, monotonic, ms. */
   statusAt: number | undefined;
   /** Alarms of a connection before, which have not come on this one. */
@@ -68,29 +69,25 @@ export class NodesHeard {
    * @param retained the broker has it from before
    * @returns what is known of the node now; undefined: nothing new, or not a node's
    */
-  hear(
-    topic: string,
-    payload: Buffer,
-    { now, wall }: Moment,
-    retained = false,
-  ): HeardNode | undefined {
+  hear(topic: string, payload: Buffer, moment: Moment, retained = false): HeardNode | undefined {
+    const { now } = moment;
     const prefix = `${this.#base}/`;
     if (!topic.startsWith(prefix) || payload.length > longest) return undefined;
     if (retained) this.#toldAt = now;
     const [name = "", kind, alarm] = topic.slice(prefix.length).split("/");
     const node = nameOf(name);
-    const known = this.#nodes.get(node) ?? nothingOf(wall);
+    const known = this.#nodes.get(node) ?? nothingOf(moment);
     if (node === "") return undefined;
     if (kind === "status" && payload.length === 0) {
       // Its manager has taken the node's retained word away: it is no node any more.
-      return this.#nodes.delete(node) ? goneOf(node, wall) : undefined;
+      return this.#nodes.delete(node) ? goneOf(node, moment) : undefined;
     }
     const changed =
       kind === "status"
         ? setOnline(known, payload, now)
         : kind === "alarm" && alarm !== undefined && setAlarm(known, alarm, payload);
     if (!changed) return undefined;
-    known.at = wall;
+    heard(known, moment);
     const isFull = this.#nodes.size >= most.nodes && !this.#nodes.has(node);
     if (isFull) return { ...heardOf(node, known), isLeftOut: true };
     this.#nodes.set(node, known);
@@ -121,7 +118,8 @@ export class NodesHeard {
   }
 
   /** Drops what has not come again in time. @returns what is known now of the nodes that this is about */
-  look({ now, wall }: Moment): HeardNode[] {
+  look(moment: Moment): HeardNode[] {
+    const { now } = moment;
     const subscribedAt = this.#subscribedAt;
     if (subscribedAt === undefined) return [];
     const changed: HeardNode[] = [];
@@ -135,27 +133,32 @@ export class NodesHeard {
       if (now < due) continue;
       for (const id of unconfirmed) alarms.delete(id);
       unconfirmed.clear();
-      known.at = wall;
+      heard(known, moment);
       if (isMissing) known.online = false;
       if (isMissing && alarms.size === 0) this.#nodes.delete(node);
       known.statusAt ??= now;
-      changed.push(this.#nodes.has(node) ? heardOf(node, known) : goneOf(node, wall));
+      changed.push(this.#nodes.has(node) ? heardOf(node, known) : goneOf(node, moment));
     }
     return changed;
   }
 }
 
-function nothingOf(wall: number): Known {
+function nothingOf({ now, wall }: Moment): Known {
   const none = { alarms: new Map(), unconfirmed: new Set<string>() };
-  return { online: false, at: wall, statusAt: undefined, ...none };
+  return { online: false, at: wall, heardAt: now, statusAt: undefined, ...none };
 }
 
-function heardOf(node: string, { online, at, alarms }: Known): HeardNode {
-  return { node, online, at, alarms: [...alarms.values()] };
+function heard(known: Known, { now, wall }: Moment): void {
+  known.at = wall;
+  known.heardAt = now;
 }
 
-function goneOf(node: string, at: number): HeardNode {
-  return { node, online: false, at, alarms: [], isGone: true };
+function heardOf(node: string, { online, at, heardAt, alarms }: Known): HeardNode {
+  return { node, online, at, heardAt, alarms: [...alarms.values()] };
+}
+
+function goneOf(node: string, { now, wall }: Moment): HeardNode {
+  return { node, online: false, at: wall, heardAt: now, alarms: [], isGone: true };
 }
 
 function setOnline(known: Known, payload: Buffer, now: number): boolean {

@@ -2,10 +2,10 @@
 import type { NodeStatus, Service, ToldAlarm } from "../model/status.ts";
 import type { NodePolicy } from "../policy/network.ts";
 
-interface HeardController {
+export interface HeardController {
   readonly online: boolean;
-  /** ms since 1970 UTC */
-  readonly at: number;
+  /** Monotonic, ms. */
+  readonly heardAt: number;
   readonly alarms: readonly ToldAlarm[];
 }
 
@@ -72,8 +72,8 @@ export class NetworkNode {
     return [...this.applications].filter((id) => !configured.has(id));
   }
 
-  /** @param wall ms since 1970 UTC */
-  status(wall: number): NodeStatus {
+  /** @param now monotonic, ms */
+  status(now: number): NodeStatus {
     const { policy } = this;
     const applications = new Set([...(policy?.applications ?? []), ...this.applications]);
     return {
@@ -86,10 +86,10 @@ export class NetworkNode {
       attached: this.attached,
       since: new Date(this.since).toISOString(),
       applications: [...applications].sort(),
-      controllers: [...this.controllers].map(([node, { online, at }]) => ({
+      controllers: [...this.controllers].map(([node, { online, heardAt }]) => ({
         node,
         online,
-        age_s: Math.max(0, Math.floor((wall - at) / 1_000)),
+        age_s: Math.floor((now - heardAt) / 1_000),
       })),
       alarms: [...this.controllers.values()].flatMap(({ alarms }) => alarms),
     };

@@ -7,7 +7,7 @@ import type { Service, ToldAlarm } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
 import { Link } from "./link.ts";
 import { isEndIn, nodeName } from "./names.ts";
-import { NetworkNode } from "./node.ts";
+import { type HeardController, NetworkNode } from "./node.ts";
 
 /** A link is judged otherwise than before. */
 export interface LinkChange {
@@ -188,17 +188,16 @@ export class Topology {
     return gone;
   }
 
-  /** A node controller's word. @returns the links that it concerns; undefined: it is one too many */
+  /** A node controller's word. @param at ms since 1970 UTC @returns the links that it concerns; undefined: it is one too many */
   heard(
     node: string,
-    online: boolean,
-    at: number,
+    { online, at, heardAt }: Pick<HeardController, "online" | "heardAt"> & { readonly at: number },
     alarms: readonly (ToldAlarm & { readonly module?: string | undefined })[],
   ): readonly Link[] | undefined {
     const place = this.#heardOf(this.#kmOfController.get(node) ?? node, at);
     if (place === undefined) return undefined;
     const plain = alarms.map(({ name, severity, by, since }) => ({ name, severity, by, since }));
-    place.controllers.set(node, { online, at, alarms: plain });
+    place.controllers.set(node, { online, heardAt, alarms: plain });
     const ofLink = new Map<Link, ToldAlarm[]>();
     for (const [i, { module }] of alarms.entries()) {
       const link = module === undefined ? undefined : this.#linkOf(module, node);
@@ -225,11 +224,14 @@ export class Topology {
     if (place !== undefined && place.controllers.size === 0) this.#forgetNode(place);
   }
 
-  /** Forgets nodes that were learnt from topics alone, and were offline for a day: who writes to a broker can make some. */
-  forgetNodes(wall: number): void {
+  /** Forgets nodes that were learnt from topics alone, and were offline for a day: who writes to a broker can make some. @param now monotonic, ms */
+  forgetNodes(now: number): void {
     for (const node of [...this.nodes.values()]) {
       const all = [...node.controllers.values()];
-      if (all.length === 0 || all.some(({ online, at }) => online || wall - at < offlineMs))
+      if (
+        all.length === 0 ||
+        all.some(({ online, heardAt }) => online || now - heardAt < offlineMs)
+      )
         continue;
       this.#forgetNode(node);
     }

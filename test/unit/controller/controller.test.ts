@@ -26,7 +26,13 @@ test("a QBER alarm over Ck or MQTT changes routes at once, and the KM that asked
     if (by === "ck") rig.report("a", [link(hop, { alarms })]);
     else {
       const alarm = { ...alarms[0], since: rig.wall, module: `a${hop}-1` };
-      rig.core.heardNode({ node: "n1", online: true, at: rig.wall, alarms: [alarm as never] });
+      rig.core.heardNode({
+        node: "n1",
+        online: true,
+        at: rig.wall,
+        heardAt: rig.now,
+        alarms: [alarm as never],
+      });
     }
     const other = hop === "b" ? "c" : "b";
     t.like(rig.link(`a--${hop}`), { state: "bad", reason: "alarm qber_high" });
@@ -46,7 +52,7 @@ test("modules of two nodes may have one name: an alarm is of the link at the nod
   rig.network(square);
   const hear = (node: string, module: string) => {
     const alarm = { name: "qber_high", severity: "critical" as const, since: rig.wall, module };
-    rig.core.heardNode({ node, online: true, at: rig.wall, alarms: [alarm] });
+    rig.core.heardNode({ node, online: true, at: rig.wall, heardAt: rig.now, alarms: [alarm] });
   };
   const bad = () =>
     square.map(([a, b]) => `${a}--${b}`).filter((one) => rig.link(one)?.state === "bad");
@@ -313,13 +319,18 @@ test("relays of a pair are those of its key managers, and those that were ordere
 test("a node that was learnt from topics is forgotten when it was offline for a day, or is taken away", (t) => {
   const rig = new Rig();
   const heard = (node: string, online: boolean, more = {}) =>
-    rig.core.heardNode({ node, online, at: rig.wall, alarms: [], ...more });
+    rig.core.heardNode({ node, online, at: rig.wall, heardAt: rig.now, alarms: [], ...more });
   const known = () => rig.core.status().nodes.map(({ km }) => km);
   rig.network([["a", "b"]]);
   for (const node of ["a", "x", "y", "z"]) heard(node, node !== "x");
   heard("z", false, { isGone: true });
   t.deepEqual(known(), ["a", "b", "x", "y"]);
   rig.wall += 86_400_000;
+  rig.pass(60_250);
+  t.deepEqual(known(), ["a", "b", "x", "y"], "a clock that jumps makes no day");
+  const heardOf = (node: string) => rig.core.status().nodes.find(({ km }) => km === node);
+  t.is(heardOf("x")?.controllers[0]?.age_s, 60);
+  rig.now += 86_400_000;
   rig.pass(60_250);
   t.deepEqual(known(), ["a", "b", "y"], "one that is online stays");
   heard("a", false, { isGone: true });

@@ -31,7 +31,13 @@ test("no report takes the place of a link of others, whatever its ends are calle
 test("names that the broker's clients make up take no key manager's place", (t) => {
   const rig = new Rig({ rules: { nodes: 20 } });
   for (let i = 0; i < 100; i++) {
-    rig.core.heardNode({ node: `made-up-${i}`, online: true, at: rig.wall, alarms: [] });
+    rig.core.heardNode({
+      node: `made-up-${i}`,
+      online: true,
+      at: rig.wall,
+      heardAt: rig.now,
+      alarms: [],
+    });
   }
   rig.network([["a", "b"]]);
   t.truthy(rig.link("a--b"));

@@ -22,7 +22,7 @@ test("who was here, who is configured, heard at the broker or ordered, stays", (
   const peers = ["c", "e", "ordered", "was-here"];
   rig.attach("was-here", []);
   rig.core.detached("was-here", "cut");
-  rig.core.heardNode({ node: "e", online: true, at: rig.wall, alarms: [] });
+  rig.core.heardNode({ node: "e", online: true, at: rig.wall, heardAt: rig.now, alarms: [] });
   rig.attach(
     "a",
     peers.map((km) => link(km)),

@@ -91,11 +91,17 @@ test("an alarm that a node told, and takes back while both key managers are sile
     since: rig.wall,
     module: "module",
   } as const;
-  rig.core.heardNode({ node: "node", online: true, at: rig.wall, alarms: [alarm] });
+  rig.core.heardNode({
+    node: "node",
+    online: true,
+    at: rig.wall,
+    heardAt: rig.now,
+    alarms: [alarm],
+  });
   rig.pass(1_000);
   t.is(rig.link("a--b")?.reason, "alarm module_fault");
   rig.pass(20_000);
-  rig.core.heardNode({ node: "node", online: true, at: rig.wall, alarms: [] });
+  rig.core.heardNode({ node: "node", online: true, at: rig.wall, heardAt: rig.now, alarms: [] });
   rig.pass(1_000);
   t.is(rig.link("a--b")?.state, "unknown");
 });

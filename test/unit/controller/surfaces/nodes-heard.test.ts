@@ -3,7 +3,7 @@ import test from "ava";
 import { NodesHeard } from "../../../../src/controller/manager/nodes.ts";
 import { Rig } from "../rig.ts";
 
-const at = (ms: number) => ({ now: ms, wall: ms });
+const at = (ms: number) => ({ now: ms, wall: 1_000 + ms });
 const json = (value: object) => Buffer.from(JSON.stringify(value));
 const alarm = {
   name: "qber_high",
@@ -17,7 +17,7 @@ test("a node is online with the alarms that are raised, until they are over", (t
   const nodes = new NodesHeard("qkdn/v1");
   t.deepEqual(nodes.filters, ["qkdn/v1/+/status", "qkdn/v1/+/alarm/+"]);
   const heard = nodes.hear("qkdn/v1/node-a:example/status", json({ status: "online" }), at(5));
-  t.deepEqual(heard, { node: "node-a.example", online: true, at: 5, alarms: [] });
+  t.deepEqual(heard, { node: "node-a.example", online: true, at: 1_005, heardAt: 5, alarms: [] });
   const raised = nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(alarm), at(6));
   const since = Date.parse(alarm.raised);
   const expected = { name: "qber_high", severity: "major", since, module: "alice" };
@@ -33,7 +33,7 @@ test("a node whose word is taken away is none", (t) => {
   const nodes = new NodesHeard("q");
   t.is(nodes.hear("q/a/status", Buffer.alloc(0), at(1)), undefined, "it was none");
   nodes.hear("q/a/status", json({ status: "online" }), at(2));
-  const gone = { node: "a", online: false, at: 3, alarms: [], isGone: true };
+  const gone = { node: "a", online: false, at: 1_003, heardAt: 3, alarms: [], isGone: true };
   t.deepEqual(nodes.hear("q/a/status", Buffer.alloc(0), at(3)), gone as never);
 });
 
