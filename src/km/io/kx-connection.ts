@@ -40,6 +40,8 @@ export class KxConnection {
   #handlers: KxHandlers;
   #heardAt: number;
   #messageId = 0;
+  /** Since when a frame is begun and not complete, monotonic ms. */
+  #frameSince: number | undefined;
   #hello: Hello | undefined;
   #said: Hello | undefined;
   #isOver = false;
@@ -64,7 +66,11 @@ export class KxConnection {
     socket.on("data", (chunk: Buffer) => {
       if (this.#isOver) return;
       this.#heardAt = clock.now();
+      const before = this.#messageId;
       if (this.#leaving === undefined) this.#guard(() => deframer.push(chunk));
+      if (deframer.pending === 0) this.#frameSince = undefined;
+      else if (this.#messageId !== before) this.#frameSince = this.#heardAt;
+      else this.#frameSince ??= this.#heardAt;
       // Whatever came of it has bytes of its own.
       freeMemory(chunk);
     });
@@ -172,6 +178,10 @@ export class KxConnection {
     const limit = { limit_ms: times.silenceMs };
     if (now - this.#heardAt >= times.silenceMs) {
       return this.end(new Fault("kx.silent", "the other KM says nothing", limit));
+    }
+    if (this.#frameSince !== undefined && now - this.#frameSince >= times.frameMs) {
+      const facts = { limit_ms: times.frameMs };
+      return this.end(new Fault("kx.silent", "the other KM does not finish its message", facts));
     }
     if (this.#out.stalledMs >= times.silenceMs) {
       return this.end(new Fault("kx.silent", "the other KM reads nothing", limit));

@@ -151,4 +151,6 @@ export const times = {
   aliveMs: 2_000,
   /** A KM from which nothing came for so long, or that has read nothing, is given up. */
   silenceMs: 10_000,
+  /** A frame that has begun is complete within this: bytes of one that never ends are no sign of life. */
+  frameMs: 30_000,
 } as const;
