@@ -2,7 +2,7 @@
  * Bounds the log lines that a peer can cause: a few of each message for
  * each peer, not many for all peers together. What was left out is counted and told once a minute. Pure.
  */
-import { Bucket, Buckets } from "./bucket.ts";
+import { type Allowance, Bucket, Buckets } from "./bucket.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Log, LogFacts } from "./log.ts";
 
@@ -12,6 +12,14 @@ const ofPeer = { burst: 5, refillMs: 30_000 } as const;
 const ofAll = { burst: 60, refillMs: 2_000 } as const;
 /** Pairs of message and peer that are counted apart. */
 const mostPairs = 512;
+/** For peers that are all registered: in place of what serves strangers. */
+export interface LogBounds {
+  /** Of all that pass. */
+  readonly all: Allowance;
+  /** Pairs of message and peer that are counted apart. */
+  readonly pairs: number;
+}
+
 /** How long lines are counted before it is told that they were left out, ms. */
 export const tellLeftOutAfter = 60_000;
 
@@ -26,16 +34,21 @@ const byLog = new WeakMap<Log, LogLimit>();
 export class LogLimit {
   readonly #log: Log;
   readonly #clock: Pick<Clock, "now" | "after">;
-  readonly #pairs = new Buckets(ofPeer, mostPairs);
+  readonly #pairs: Buckets;
   readonly #all: Bucket;
   readonly #leftOut = new Map<string, LeftOut>();
   #lines = 0;
   #timer: Timer | undefined;
 
-  constructor(log: Log, clock: Pick<Clock, "now" | "after">) {
+  constructor(
+    log: Log,
+    clock: Pick<Clock, "now" | "after">,
+    { all, pairs }: LogBounds = { all: ofAll, pairs: mostPairs },
+  ) {
     this.#log = log;
     this.#clock = clock;
-    this.#all = new Bucket(ofAll, clock.now());
+    this.#pairs = new Buckets(ofPeer, pairs);
+    this.#all = new Bucket(all, clock.now());
   }
 
   /** The one of this log: a peer that connects anew has no new allowance. */

@@ -29,6 +29,20 @@ export interface WireController {
 }
 
 /** @param kms that may connect, by their IDs */
+export function plainPolicy(kms: readonly string[]): ControllerPolicy {
+  return {
+    id: "ctl",
+    mode: "centralized",
+    nodes: kms.map((km) => ({ km })),
+    links: [],
+    pairs: [],
+    classes: [],
+    access: { openToKms: false, openToApplications: true, applications: [] },
+    rules: { ...defaultRules, settleMs: 0 },
+  };
+}
+
+/** @param kms that may connect, by their IDs */
 export async function wireController(
   kms: readonly string[],
   policy: Partial<ControllerPolicy> = {},
@@ -38,17 +52,7 @@ export async function wireController(
     return { ...(await ca.issue({ commonName: name, dns: [name], usage: "both" })), ca: ca.cert };
   };
   const network = new Network({
-    policy: {
-      id: "ctl",
-      mode: "centralized",
-      nodes: kms.map((km) => ({ km })),
-      links: [],
-      pairs: [],
-      classes: [],
-      access: { openToKms: false, openToApplications: true, applications: [] },
-      rules: { ...defaultRules, settleMs: 0 },
-      ...policy,
-    },
+    policy: { ...plainPolicy(kms), ...policy },
     store: { save: () => {}, told: () => {} },
     saved: nothingSaved(),
     past: [],

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { hasName } from "../../host/tls/names.ts";
 import type { CkMessage } from "../../wire/ck/messages.ts";
@@ -41,6 +42,9 @@ const tickMs = 250;
 /** Relays whose route was asked for by an RPC, and whose end is not told yet. */
 const mostOpenCalls = 1_024;
 
+/** Of 1,000 key managers that all come at once after a start, each is told; of one that comes and goes a few lines. */
+const lines = { all: { burst: 4_096, refillMs: 100 }, pairs: 4_096 } as const;
+
 /** Changes that are shown. */
 const mostShown = 200;
 
@@ -49,6 +53,7 @@ type Door = Pick<CkDoor, "of" | "cutAll">;
 
 export class Network implements CkHandlers {
   readonly #parts: NetworkParts;
+  readonly #limit: LogLimit;
   readonly #timer: Timer;
   /** What is told of relays by {@link call}: `KM REQUEST`. */
   readonly #calls = new Map<string, { readonly timer: Timer; readonly further: Further }>();
@@ -63,6 +68,7 @@ export class Network implements CkHandlers {
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
+    this.#limit = new LogLimit(parts.log, parts.clock, lines);
     this.#changes = [...parts.past];
     this.#role = parts.role;
     this.#core = this.#begin(parts.saved, parts.role);
@@ -90,7 +96,7 @@ export class Network implements CkHandlers {
   twice(): readonly string[] {
     const found = this.#twins.take();
     for (const km of found) {
-      this.#parts.log.warn("several connections have the identity of one key manager", { km });
+      this.#limit.warn(km, "several connections have the identity of one key manager");
     }
     return found;
   }
@@ -174,13 +180,13 @@ export class Network implements CkHandlers {
   }
 
   attached(km: string): void {
-    this.#parts.log.info("key manager connected", { km });
+    this.#limit.info(km, "key manager connected");
     this.#twins.attached(km, this.#parts.clock.now());
     this.#core.attached(km);
   }
 
   detached(km: string, why: Fault): void {
-    this.#parts.log.info("key manager gone", { km, cause: describe(why) });
+    this.#limit.info(km, "key manager gone", { cause: describe(why) });
     this.#twins.detached(km);
     this.#core.detached(km, why.message);
   }
