@@ -145,7 +145,7 @@ async function start(
       stored: (keys, confirmed) => {
         leaving.confirming(keys.handles, confirmed);
         byModule.get(keys.module)?.stored(keys);
-        tally.received(keys.module, clock.wall());
+        tally.received(keys.module, clock.now());
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
       conflict: (module, id) => {

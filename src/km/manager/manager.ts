@@ -177,7 +177,7 @@ export class KmManager extends ManagerLink {
     for (const module of status.modules) {
       if (!modules.some(({ name }) => name === module.name)) continue;
       const rate = this.#rates.of(`received ${module.name}`, module.received_bits, now);
-      const last = tally.lastKeyAt(module.name);
+      const last = tally.lastKeyAt(module.name, { now, wall });
       offer({
         topic: this.#names.moduleTelemetry(module.name),
         kind: topics.module_telemetry,

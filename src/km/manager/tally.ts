@@ -1,4 +1,5 @@
 /** What the manager is told of links and modules beside their status. Counted since the process began. Pure. */
+import type { Moment } from "../../ops/alarms/severity.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { bytesOf } from "../store/ranges.ts";
 
@@ -27,18 +28,22 @@ export class Tally {
     this.#supplied.set(link, { keys, bits });
   }
 
-  /** Keys of a module were stored. @param wall ms since 1970 UTC */
-  received(module: string, wall: number): void {
-    this.#lastKeys.set(module, wall);
+  /** Keys of a module were stored. @param now monotonic, ms */
+  received(module: string, now: number): void {
+    this.#lastKeys.set(module, now);
   }
 
   supplied(link: string): Supplied {
     return this.#supplied.get(link) ?? nothing;
   }
 
-  /** When a module's last key came, ms since 1970 UTC; undefined: none did yet. */
-  lastKeyAt(module: string): number | undefined {
-    return this.#lastKeys.get(module);
+  /**
+   * When a module's last key came, ms since 1970 UTC by the clock as it is now: it may have been put right since.
+   * @returns undefined: none did yet
+   */
+  lastKeyAt(module: string, { now, wall }: Pick<Moment, "now" | "wall">): number | undefined {
+    const at = this.#lastKeys.get(module);
+    return at === undefined ? undefined : Math.round(wall - (now - at));
   }
 }
 
