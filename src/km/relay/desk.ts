@@ -49,10 +49,11 @@ export class RelayDesk {
   /**
    * Keys of a pair are given up: its relays that began up to a time, and are not over, come to nothing.
    * @param far KM ID of the other end @param to ms since 1970 UTC
+   * @param isNow the time ends now: what is under way began before, whatever the clock of its source says
    */
-  giveUpTo(far: string, to: number): EndedRelays {
+  giveUpTo(far: string, to: number, isNow = false): EndedRelays {
     this.#node.givenUp.refuse(far, to);
-    return this.#giveUp((one) => one.far === far && one.begun <= to);
+    return this.#giveUp((one) => one.far === far && (isNow || one.begun <= to));
   }
 
   /** Ends those of these relays that are not over. @param relays 16 bytes each, in hexadecimal */

@@ -162,7 +162,8 @@ export class Compromise {
     const numbers = withSomething(link.core, [...search.toGiveUp(state)], state);
     if (isFirst || numbers.length > 0) await record(link.name, period, by, numbers);
     // First those that are no key yet: what is stored of them meanwhile is in the buffer next.
-    const { ended = 0, storing = 0 } = relays()?.giveUpTo(link.kms[1], period.to) ?? {};
+    const isNow = isFirst && period.ahead !== undefined;
+    const { ended = 0, storing = 0 } = relays()?.giveUpTo(link.kms[1], period.to, isNow) ?? {};
     const { dropped, inBatch } = link.core.revokeWaiting(keysOfPeriod(period));
     await settled(link.core);
     sum.ended_relays += ended;

@@ -205,8 +205,8 @@ export class Relays {
   }
 
   /** See {@link RelayDesk.giveUpTo}. */
-  giveUpTo(far: string, to: number): EndedRelays {
-    return this.#desk.giveUpTo(far, to);
+  giveUpTo(...order: Parameters<RelayDesk["giveUpTo"]>): EndedRelays {
+    return this.#desk.giveUpTo(...order);
   }
 
   /** See {@link RelayDesk.giveUpNamed}. */

@@ -48,6 +48,23 @@ test("a relay that waits for its end comes to nothing at once at its source", (t
   t.deepEqual(row.dropped, ["d"]);
 });
 
+test("of what is under way all is of a time that ends now, also by the clock of a source that is a day ahead", (t) => {
+  const day = 86_400_000;
+  const row = rowOf({
+    aheadMs: (me) => 1e12 + (me === "a" ? day : 0),
+    isMute: (from) => from === "b",
+  });
+  const ends: RelayEnd[] = [];
+  row.begin("a", "d", orderOf("case-2"), (end) => ends.push(end));
+  row.settle();
+  // As after the clock was set right.
+  t.deepEqual(row.desk("a").giveUpTo("d", 1e12), { ended: 0, storing: 0 });
+  t.deepEqual(row.desk("a").giveUpTo("b", 1e12, true), { ended: 0, storing: 0 });
+  t.deepEqual(row.desk("a").giveUpTo("d", 1e12, true), { ended: 1, storing: 0 });
+  row.settle();
+  t.deepEqual(ends, [{ failure: "refused", at: "a" }]);
+});
+
 test("one that the destination has, and is being stored at the source, is told of", (t) => {
   const row = rowOf();
   const counts: number[] = [];

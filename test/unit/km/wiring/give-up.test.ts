@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import type { KmTable, LinkConfig } from "../../../../src/km/config/tables.ts";
+import type { AskedPeriod } from "../../../../src/km/keys/origin.ts";
 import { KmRecords } from "../../../../src/km/wiring/records.ts";
 import { ManualClock, stepUntil } from "../../../clock.ts";
 import { World } from "../../../sim/km/story.ts";
@@ -44,8 +45,9 @@ async function open(t: ExecutionContext) {
     prepare: ({ link: { owner, books } }: typeof a) => {
       while (books.stock.free(books.side) >= 8) owner.preOffer(1, 8, longS, 1_000 * longS);
     },
-    giveUp: () =>
-      stepUntil(records.giveUp("ab", { from: 0, to: 1e15 }, "test"), () => {
+    records,
+    giveUp: (period: AskedPeriod = { from: 0, to: 1e15 }) =>
+      stepUntil(records.giveUp("ab", period, "test"), () => {
         after(1);
         return time.advance(10);
       }),
@@ -82,4 +84,26 @@ test("what is just being prepared is left where the link is down, and the order 
   t.like(await giveUp(), { left_keys: 0, link_up: true });
   after(10_000);
   t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
+
+test("an order without an end ends all relays of the pair that are under way when it is given, and none later", async (t) => {
+  const { records, giveUp } = await open(t);
+  const orders: unknown[] = [];
+  let storing = 2;
+  records.attachRelays({
+    giveUpTo: (far, _to, isNow) => {
+      orders.push([far, isNow]);
+      return { ended: 0, storing: Math.max(0, --storing) };
+    },
+    giveUpNamed: () => ({ ended: 0, storing: 0 }),
+    underWay: 0,
+  });
+  await giveUp({ from: 0 });
+  t.deepEqual(orders, [
+    ["b", true],
+    ["b", false],
+  ]);
+  orders.length = 0;
+  await giveUp();
+  t.deepEqual(orders, [["b", false]]);
 });
