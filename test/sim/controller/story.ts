@@ -21,6 +21,7 @@ import { Fibre } from "./fibre.ts";
 import { Oracle } from "./oracle.ts";
 import type { Shape } from "./shape.ts";
 import { Truth } from "./truth.ts";
+import { wallAt, wallStart } from "./wall.ts";
 
 export interface Faults {
   /** Mean time between faults of the whole network, ms; 0: none. */
@@ -56,7 +57,6 @@ interface Km {
 }
 
 const batch = 4_096;
-const wallStart = Date.parse("2026-06-01T00:00:00Z");
 
 export class ControllerStory {
   readonly clock = new Clockwork();
@@ -159,7 +159,7 @@ export class ControllerStory {
       saved,
       world: {
         now: () => this.clock.now,
-        wall: () => wallStart + this.clock.now,
+        wall: () => wallAt(this.clock.now),
         random: (length) => {
           const bytes = Buffer.alloc(length);
           for (let i = 0; i < length; i++) bytes[i] = this.#bytes() * 256;
