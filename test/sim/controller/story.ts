@@ -116,6 +116,7 @@ export class ControllerStory {
         wasTroubled: (a, b) => this.#truth.wasTroubled(a, b),
       },
       holdDownMs,
+      shape.kms.length,
     );
   }
 
