@@ -29,6 +29,11 @@ export function boot(program: Program): Schema {
   );
 }
 
+export const incarnation = about(
+  text,
+  "random bits of this start; another with a `boot` that is not higher: the state was put back from a copy",
+);
+
 export function object(
   description: string,
   properties: Readonly<Record<string, Schema>>,
@@ -104,7 +109,7 @@ export const anyFacts = {
 
 export function eventHead(program: Program) {
   return {
-    event_id: about(text, `${program}, boot and sequence; a repeat has the same`),
+    event_id: about(text, `${program}, boot, incarnation and sequence; a repeat has the same`),
     sequence: about(
       { type: "integer", minimum: 1 },
       `since the ${called[program]}'s start, without gaps`,
@@ -162,6 +167,7 @@ export function birthOf(program: Program, facts: Readonly<Record<string, Schema>
     {
       status: oneOf("online", "offline"),
       ...facts,
+      incarnation,
       reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
       t: about(time, "RFC 3339, UTC; a will has none"),
     },

@@ -10,6 +10,7 @@ import {
   anyFacts,
   boot,
   eventHead,
+  incarnation,
   object,
   resultOf,
   signed,
@@ -45,6 +46,7 @@ const status = object(
   {
     status: oneOf("online", "offline"),
     ...nodeFacts,
+    incarnation,
     reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
     panel,
     t: about(time, "RFC 3339, UTC; a will has none"),

@@ -43,6 +43,7 @@ export async function manager(
     telemetryInterval: ms(1_000),
     nodeId: "node-a",
     boot: 3,
+    incarnation: "00112233aabbccdd",
     softwareVersion: "1.2.3",
     configurationDigest: "0123456789abcdef",
     outbox,

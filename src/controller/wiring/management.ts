@@ -100,6 +100,7 @@ export class Management {
             telemetryInterval: manager.telemetry_interval,
             controllerId: controller.id,
             boot: common.state.data.boot,
+            incarnation: common.incarnation,
             softwareVersion,
             configurationDigest: digest,
             ...(manager.nodes && { listens }),

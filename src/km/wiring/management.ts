@@ -156,6 +156,7 @@ export class Management {
       telemetryInterval: manager.telemetry_interval,
       kmId: km.id,
       boot: this.#common.state.data.boot,
+      incarnation: this.#common.incarnation,
       softwareVersion,
       configurationDigest: digest,
       modules,

@@ -12,6 +12,7 @@ import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { CommandHandler } from "../../ops/commands/handler.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
 import { CommandMemory } from "../../ops/commands/memory.ts";
+import { newIncarnation } from "../../ops/daemon/incarnation.ts";
 import { EventHistory } from "../../ops/events/event-history.ts";
 import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import { type BrokerCredentials, readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
@@ -95,7 +96,9 @@ export class Monitoring {
     const credentials = () => this.#credentials(this.#broker);
     this.#sparkplug = createSparkplug?.(parts, () => this.#credentials(this.#sparkplugBroker));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
-    this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
+    const incarnation = newIncarnation();
+    const telling = { ...parts, incarnation, credentials, report };
+    this.#manager = outbox && createManager(config, { ...telling, outbox });
     const modules = config.modules.map(({ name }) => name);
     this.recorder = new Recorder(modules, parts.clock);
     this.#keeper = new HistoryKeeper({

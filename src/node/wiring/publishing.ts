@@ -18,6 +18,7 @@ export interface PublishingParts {
 
 export interface ManagerParts extends PublishingParts {
   readonly outbox: Outbox;
+  readonly incarnation: string;
   readonly credentials: () => BrokerCredentials;
   readonly report: ManagerOptions["onReport"];
 }
@@ -42,6 +43,7 @@ export function createManager(
     telemetryInterval: options.telemetry_interval,
     nodeId: node.id,
     boot: parts.state.data.boot,
+    incarnation: parts.incarnation,
     softwareVersion,
     configurationDigest: digest,
     outbox: parts.outbox,

@@ -25,6 +25,7 @@ import type { BrokerFiles } from "../mqtt/credentials.ts";
 import { KeptBroker } from "../mqtt/kept.ts";
 import { type OutboxOfState, openOutbox } from "../outbox/open.ts";
 import type { Outbox } from "../outbox/outbox.ts";
+import { newIncarnation } from "./incarnation.ts";
 import { Survey, type SurveyedFiles } from "./survey.ts";
 
 /** What of a program's small state is the same for all. */
@@ -114,6 +115,7 @@ export interface ManagementOptions<State extends ManagedState, Alarms extends Pr
 
 export class Management<State extends ManagedState, Alarms extends ProgramAlarms> {
   readonly alarms: Alarms;
+  readonly incarnation = newIncarnation();
   readonly #parts: ManagementParts;
   readonly #state: StateStore<State>;
   readonly #opened: OpenedState<State>;

@@ -39,6 +39,8 @@ export interface LinkOptions
   readonly base: string;
   readonly telemetryInterval: Duration;
   readonly boot: number;
+  /** Random bits of this start, never on a disk: events and births of another start differ from its own. */
+  readonly incarnation: string;
   readonly softwareVersion: string;
   readonly outbox: Outbox;
   /** What is told in order, each at least once, when no event waits. */
@@ -76,8 +78,6 @@ const mostResults = 32;
 const mostRefusals = 16;
 /** Event identifiers are boot × this + sequence. */
 const sequences = 2 ** 32;
-
-const nothing = Buffer.alloc(0);
 
 export abstract class ManagerLink {
   readonly #options: LinkOptions;
@@ -174,11 +174,12 @@ export abstract class ManagerLink {
    * @returns its id in the outbox
    */
   event(event: NodeEvent): number {
-    const { boot, outbox } = this.#options;
+    const { boot, incarnation, outbox } = this.#options;
     this.#sequence++;
     const id = boot * sequences + this.#sequence;
     const { id: who, names } = this.#identity;
-    const payload = this.#encode(names.event, payloads.event(who, boot, event, this.#sequence));
+    const start = { id: who, boot, incarnation };
+    const payload = this.#encode(names.event, payloads.event(start, event, this.#sequence));
     if (payload !== undefined) outbox.push(id, payload, event.routine !== true);
     this.#pump();
     return id;
@@ -204,7 +205,7 @@ export abstract class ManagerLink {
   async connect(signal: AbortSignal): Promise<BrokerSession> {
     const { log, url, clock } = this.#options;
     const { id, names } = this.#identity;
-    const payload = payloads.encode(this.offline("connection lost"));
+    const payload = payloads.encode(this.#ofStart(this.offline("connection lost")));
     const session = await MqttSession.open(
       {
         ...this.#options,
@@ -271,7 +272,7 @@ export abstract class ManagerLink {
     let told = true;
     if (this.#session === session) {
       this.#report();
-      const payload = payloads.encode(this.offline("stopped", clock.wall()));
+      const payload = payloads.encode(this.#ofStart(this.offline("stopped", clock.wall())));
       await new Promise<void>((resolve) => {
         const timer = clock.after(goodbyeTimeout, resolve);
         const then = () => {
@@ -317,12 +318,16 @@ export abstract class ManagerLink {
   }
 
   #birth(): Message {
-    const payload = this.online(this.#options.clock.wall());
+    const payload = this.#ofStart(this.online(this.#options.clock.wall()));
     return { topic: this.#identity.names.status, kind: topics.status, payload };
   }
 
+  #ofStart(status: object): object {
+    return { ...status, incarnation: this.#options.incarnation };
+  }
+
   #retain({ topic, kind, payload, whenTaken }: Message): void {
-    const bytes = payload === undefined ? nothing : this.#encode(topic, payload);
+    const bytes = payload === undefined ? Buffer.alloc(0) : this.#encode(topic, payload);
     if (bytes === undefined) return;
     this.#retained.set({ topic, kind, payload: bytes, ...(whenTaken && { whenTaken }) });
   }

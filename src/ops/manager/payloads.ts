@@ -51,10 +51,19 @@ function lengthOf(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** @param id of the program @param boot its starts on its state */
-export function event(id: string, boot: number, happened: NodeEvent, sequence: number) {
+/** One start of a program. */
+export interface Start {
+  /** Of the program. */
+  readonly id: string;
+  /** Its starts on its state: comes again when that is put back from a copy. */
+  readonly boot: number;
+  /** Random bits, never on a disk. */
+  readonly incarnation: string;
+}
+
+export function event({ id, boot, incarnation }: Start, happened: NodeEvent, sequence: number) {
   return {
-    event_id: `${id}-${boot}-${sequence}`,
+    event_id: `${id}-${boot}-${incarnation}-${sequence}`,
     sequence,
     boot,
     t: time(happened.at),

@@ -24,6 +24,7 @@ async function bench() {
     telemetryInterval: ms(60_000),
     controllerId: "ctl",
     boot: 1,
+    incarnation: "00112233aabbccdd",
     softwareVersion: "1",
     configurationDigest: "0",
     outbox: await memoryOutbox(),

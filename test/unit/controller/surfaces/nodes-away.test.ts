@@ -43,6 +43,7 @@ async function bench(t: ExecutionContext) {
     telemetryInterval: ms(1_000),
     controllerId: "ctl",
     boot: 1,
+    incarnation: "00112233aabbccdd",
     softwareVersion: "1",
     configurationDigest: "0",
     listens: {

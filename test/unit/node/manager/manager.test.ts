@@ -34,6 +34,7 @@ function options(port: number, more: Partial<ManagerOptions> = {}): ManagerOptio
     telemetryInterval: ms(1_000),
     nodeId: "node-a",
     boot: 3,
+    incarnation: "00112233aabbccdd",
     softwareVersion: "1.2.3",
     configurationDigest: "0123456789abcdef",
     outbox: outboxes.pop() as Outbox,
@@ -134,7 +135,7 @@ test("events wait for a broker, go out in order, and each once where nothing is 
     const ids = events.map((m) => JSON.parse(m.payload.toString()).event_id);
     t.deepEqual(
       ids,
-      Array.from({ length: 30 }, (_, n) => `node-a-3-${n + 1}`),
+      Array.from({ length: 30 }, (_, n) => `node-a-3-00112233aabbccdd-${n + 1}`),
     );
     await session.close();
     manager.stop();
@@ -207,7 +208,8 @@ test("an event that the broker did not acknowledge comes again under the same ev
       const second = await manager.connect(never);
       await second.close();
       manager.stop();
-      t.deepEqual(seen, ["node-a-3-1", "node-a-3-1"]);
+      const id = "node-a-3-00112233aabbccdd-1";
+      t.deepEqual(seen, [id, id]);
     },
   );
 });
