@@ -135,9 +135,13 @@ export function signed(program: Program, names: readonly string[], graves: strin
       issued: time,
       expires: about(time, "at most a day after `issued`"),
       boot: about({ type: "integer", minimum: 1 }, graves),
+      incarnation: about(
+        { type: "string", minLength: 1, maxLength: 64 },
+        "the start it is for, as `status` names it: no other carries it out",
+      ),
       args: about({ type: "object" }, "see the table of commands"),
     },
-    ["boot", "args"],
+    ["boot", "incarnation", "args"],
   );
 }
 

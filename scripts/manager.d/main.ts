@@ -218,6 +218,9 @@ const textual = [
   ...["component", "id", "class"],
 ];
 
+/** A broker has sent what it retains within this time, ms. */
+const statusMs = 2_000;
+
 async function send(options: Options, task: Extract<Task, { kind: "send" }>): Promise<number> {
   const { to, command, args, keyFile, boot, lifeMs, waitMs } = task;
   let key: ReturnType<typeof createPrivateKey>;
@@ -232,9 +235,23 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
   const root = rootOf(to);
   const table: CommandTable = program.table;
   const whom = { [to.is]: to.id };
-  const draft = { ...whom, command, args: typed(table, command, args), issued: Date.now(), lifeMs };
-  const signed = request(boot === undefined ? draft : { ...draft, boot });
   const client = await connect(options.broker);
+  let status: Record<string, unknown> | undefined;
+  const toldStatus = Promise.withResolvers<void>();
+  await listen(client, base, [`${root}/status`], ({ topic, payload }) => {
+    if (topic !== "status") return;
+    status = payload as typeof status;
+    toldStatus.resolve();
+  });
+  // Nothing tells that a topic has no retained message.
+  await Promise.race([toldStatus.promise, after(Math.min(waitMs, statusMs))]);
+  const start = status?.status === "online" ? status.incarnation : undefined;
+  const signed = request({
+    ...{ ...whom, command, args: typed(table, command, args), issued: Date.now(), lifeMs },
+    ...(boot !== undefined && { boot }),
+    // An older program's birth has none, and takes no command that names one.
+    ...(typeof start === "string" && { incarnation: start }),
+  });
   const result = Promise.withResolvers<Record<string, unknown> | undefined>();
   const mark = randomBytes(16);
   await listen(client, base, [`${root}/cmd/${command}/result`], ({ payload }, correlation) => {
@@ -245,10 +262,6 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     const nameless = answer.id === undefined && answer.status === "refused";
     const ours = correlation === undefined ? nameless : mark.equals(correlation);
     if (answer.id === signed.id || (nameless && ours)) result.resolve(answer);
-  });
-  let status: unknown;
-  await listen(client, base, [`${root}/status`], ({ topic, payload }) => {
-    if (topic === "status") status = (payload as { status?: unknown } | undefined)?.status;
   });
   // A node without command keys does not listen to commands at all.
   await listen(client, base, [`${root}/inventory`], ({ topic, payload }) => {
@@ -267,9 +280,9 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     const why =
       status === undefined
         ? `this broker knows no ${called} of this name`
-        : status === "online"
+        : status.status === "online"
           ? "whether it was carried out is not known"
-          : "it is offline; the command may still be carried out when it is back, until its time is over";
+          : "it is offline; the command may still be carried out if only its connection was lost, until its time is over";
     complain(`no answer: ${why}`);
     return exit.unavailable;
   }

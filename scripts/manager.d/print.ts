@@ -102,6 +102,8 @@ const because: Readonly<Record<string, string>> = {
   unsigned: "unsigned: not a signed command",
   not_permitted: "not_permitted: this key may not give this command",
   wrong_boot: "wrong_boot: it must name the boot counter of now (--boot)",
+  wrong_incarnation: "wrong_incarnation: it began anew meanwhile; send it again",
+  issued_before_start: "issued_before_start: it began later, by its clock; send it again",
   bad_arguments: "bad_arguments: not the arguments of this command",
   clock_implausible: "clock_implausible: it does not know what time it is",
   expired: "expired: its time was over, by its clock",

@@ -16,6 +16,8 @@ export interface Draft {
   readonly args?: Readonly<Record<string, unknown>>;
   /** The boot counter it is meant for. */
   readonly boot?: number;
+  /** The start that it is meant for, as its birth names it. */
+  readonly incarnation?: string;
   readonly id?: string;
   /** Must grow with each command of the key; default: the time in ms. */
   readonly counter?: number;
@@ -35,7 +37,7 @@ export function newKeyPair(): { readonly key: KeyObject; readonly publicKey: str
 
 /** What is signed. */
 export function request(draft: Draft) {
-  const { command, node, km, controller, args = {}, boot } = draft;
+  const { command, node, km, controller, args = {}, boot, incarnation } = draft;
   const { issued, lifeMs = standardLife } = draft;
   return {
     id: draft.id ?? randomUUID(),
@@ -47,6 +49,7 @@ export function request(draft: Draft) {
     issued: new Date(issued).toISOString(),
     expires: new Date(issued + lifeMs).toISOString(),
     ...(boot !== undefined && { boot }),
+    ...(incarnation !== undefined && { incarnation }),
     args,
   };
 }

@@ -101,6 +101,13 @@ test.serial(
       t.is(refusal.id, undefined, "a forger gets no result under its id");
       const answer = await send(file, "acknowledge_alarm", "alarm=module_fault.alice.laser_fault");
       t.like(JSON.parse(answer.stdout), { status: "done", command: "acknowledge_alarm" });
+      const sent = rig.broker.messages.findLast(({ topic }) =>
+        topic.endsWith("/node-alice/cmd/acknowledge_alarm"),
+      );
+      const [, signed = ""] = String(sent?.payload).split(".");
+      const { incarnation } = JSON.parse(Buffer.from(signed, "base64url").toString());
+      t.regex(incarnation, /^[0-9a-f]{16}$/);
+      t.is(incarnation, last(rig, "status")?.json?.incarnation, "it is for this start alone");
 
       // Told by the module, acknowledged by a person: it is over, and its retained message goes.
       await rig.until("the alarm is gone", () => last(rig, topic)?.json, { is: undefined });

@@ -59,7 +59,7 @@ export class CommandBench {
   }
 
   /** A new process on what was saved. */
-  restart(boot: number): CommandHandler<typeof commands> {
+  restart(boot: number, incarnation = "00112233aabbccdd"): CommandHandler<typeof commands> {
     const allowed: Readonly<Record<string, string[]>> = {
       noc: [
         "start",
@@ -114,6 +114,7 @@ export class CommandBench {
         available: available(ports),
         subject: { is: "node", id: "node-a" },
         boot,
+        incarnation,
         keys: new Map(keys),
         memory: new CommandMemory(this.saved),
       },

@@ -68,6 +68,7 @@ export class Monitoring {
   readonly #parts: MonitoringParts;
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
+  readonly #incarnation = newIncarnation();
   readonly #later: readonly AlarmRecord[];
   readonly #sparkplug: SparkplugPublisher | undefined;
   readonly #broker: KeptBroker | undefined;
@@ -96,7 +97,7 @@ export class Monitoring {
     const credentials = () => this.#credentials(this.#broker);
     this.#sparkplug = createSparkplug?.(parts, () => this.#credentials(this.#sparkplugBroker));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
-    const incarnation = newIncarnation();
+    const incarnation = this.#incarnation;
     const telling = { ...parts, incarnation, credentials, report };
     this.#manager = outbox && createManager(config, { ...telling, outbox });
     const modules = config.modules.map(({ name }) => name);
@@ -307,6 +308,7 @@ export class Monitoring {
         available: available(ports),
         subject: { is: "node", id: this.#config.node.id },
         boot: state.data.boot,
+        incarnation: this.#incarnation,
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),
       },

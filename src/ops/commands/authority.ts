@@ -36,6 +36,10 @@ export type Refusal =
   | "expired"
   /** May be carried out for longer than a day. */
   | "lifetime_too_long"
+  /** Before this start: what was carried out then may have been forgotten with the disk. */
+  | "issued_before_start"
+  /** Names another start. */
+  | "wrong_incarnation"
   /** Names another boot counter, or none where one is needed. */
   | "wrong_boot"
   | "already_executed"
@@ -68,6 +72,8 @@ export interface Authority<Table extends CommandTable> {
   readonly table: Table;
   readonly subject: Subject;
   readonly boot: number;
+  /** Random bits of this start, never on a disk. */
+  readonly incarnation: string;
   readonly keys: ReadonlyMap<string, CommandKey>;
   readonly memory: CommandMemory;
   /** What this program can carry out. */
@@ -92,16 +98,23 @@ export interface Accepted<Table extends CommandTable> {
 /** A manager's clock may be this far ahead of the node's, ms. */
 const skew = 30_000;
 const longestLife = 86_400_000;
+/** `issued` may have whole seconds only, ms. */
+const coarsest = 1_000;
 
-/**
- * @param topic the command that the topic names
- * @param wall ms since 1970 UTC
- * @param plausible whether that can be the time
- */
+export interface Now {
+  /** ms since 1970 UTC */
+  readonly wall: number;
+  /** Whether that can be the time. */
+  readonly plausible: boolean;
+  /** When this start began to take commands, by the clock as it is now, ms since 1970 UTC. */
+  readonly began: number;
+}
+
+/** @param topic the command that the topic names */
 export function judge<Table extends CommandTable>(
   message: { readonly topic: string; readonly payload: Buffer },
-  { table, subject, boot, keys, memory, available }: Authority<Table>,
-  { wall, plausible }: { readonly wall: number; readonly plausible: boolean },
+  { table, subject, boot, incarnation, keys, memory, available }: Authority<Table>,
+  { wall, plausible, began }: Now,
 ): Accepted<Table> | Refused {
   const opened = openJws(message.payload, (id) => keys.get(id)?.key);
   if (typeof opened === "string") return { refused: opened };
@@ -124,6 +137,9 @@ export function judge<Table extends CommandTable>(
   if (expires - issued > longestLife) return no("lifetime_too_long");
   if (issued > wall + skew) return no("not_yet_valid");
   if (expires <= wall) return no("expired");
+  // The memory may be that of a disk which was put back: it knows nothing of what came after the copy.
+  if (issued < Math.floor(began / coarsest) * coarsest) return no("issued_before_start");
+  if ((request.incarnation ?? incarnation) !== incarnation) return no("wrong_incarnation");
   const spec: CommandSpec | undefined = (table as CommandTable)[command];
   if (wrongBoot(spec, request, boot)) return no("wrong_boot");
   const order = orderIn(table, command, request.args);

@@ -49,6 +49,8 @@ interface Told {
 export class CommandHandler<Table extends CommandTable> implements CommandPort {
   readonly #options: DeskOptions<Table>;
   readonly #memory: CommandMemory;
+  /** By the monotonic clock: the other may be put right later. */
+  readonly #began: number;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
   /** Of what a known key has signed, and of the rest: a flood of that must not hide the first. */
@@ -57,6 +59,7 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   constructor(options: DeskOptions<Table>) {
     this.#options = options;
     this.#memory = options.authority.memory;
+    this.#began = options.clock.now();
     const told = () => ({ bucket: new Bucket(refusals, options.clock.now()), unsaid: 0 });
     this.#told = { signed: told(), unsigned: told() };
   }
@@ -68,7 +71,8 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   submit(message: CommandMessage, reply: (result: object) => void): void {
     const { clock, authority } = this.#options;
     const wall = clock.wall();
-    const now = { wall, plausible: clockProblem(wall) === undefined };
+    const began = wall - (clock.now() - this.#began);
+    const now = { wall, plausible: clockProblem(wall) === undefined, began };
     const { command: topic, payload, retained } = message;
     const verdict = retained
       ? ({ refused: "retained" } as const)

@@ -26,6 +26,8 @@ const members = v.strictObject({
   expires: time,
   /** The boot counter it is meant for; needed by what cannot be undone. */
   boot: v.optional(whole),
+  /** The start that it is meant for, by the random bits in its birth: no other carries it out. */
+  incarnation: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(64))),
   args: v.optional(v.record(v.pipe(v.string(), v.maxLength(64)), v.unknown()), {}),
 });
 

@@ -232,6 +232,7 @@ export class Management<State extends ManagedState, Alarms extends ProgramAlarms
         available: new Set(Object.keys(table) as NameOf<Table>[]),
         subject,
         boot: state.data.boot,
+        incarnation: this.incarnation,
         keys: new Map(
           keys.map(({ id, public_key, commands }) => {
             return [id, { id, key: publicKey(public_key), commands }] as const;
