@@ -98,8 +98,8 @@ export interface Accepted<Table extends CommandTable> {
 /** A manager's clock may be this far ahead of the node's, ms. */
 const skew = 30_000;
 const longestLife = 86_400_000;
-/** `issued` may have whole seconds only, ms. */
-const coarsest = 1_000;
+/** It may be this far behind when the node has just begun, ms: to put a disk back takes longer. */
+const behind = 5_000;
 
 export interface Now {
   /** ms since 1970 UTC */
@@ -138,7 +138,7 @@ export function judge<Table extends CommandTable>(
   if (issued > wall + skew) return no("not_yet_valid");
   if (expires <= wall) return no("expired");
   // The memory may be that of a disk which was put back: it knows nothing of what came after the copy.
-  if (issued < Math.floor(began / coarsest) * coarsest) return no("issued_before_start");
+  if (issued < began - behind) return no("issued_before_start");
   if ((request.incarnation ?? incarnation) !== incarnation) return no("wrong_incarnation");
   const spec: CommandSpec | undefined = (table as CommandTable)[command];
   if (wrongBoot(spec, request, boot)) return no("wrong_boot");
