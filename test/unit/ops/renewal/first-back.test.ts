@@ -10,11 +10,14 @@ import { createAuthority } from "../../../emulator/certificates.ts";
 
 const day = 86_400_000;
 
-async function machine(t: ExecutionContext) {
+/** @param fits which certificate it may begin with */
+async function machine(t: ExecutionContext, fits = (_fingerprint: string) => true) {
   const folder = mkdtempSync(join(tmpdir(), "qkd-back-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const [ca, another] = [await createAuthority("Root"), await createAuthority("Another")];
-  const own = await ca.issue({ commonName: "km-a", dns: ["km-a"], usage: "both", days: 10 });
+  const issue = () => ca.issue({ commonName: "km-a", dns: ["km-a"], usage: "both", days: 10 });
+  let own = await issue();
+  while (!fits(new X509Certificate(own.cert).fingerprint256)) own = await issue();
   const { publicKey } = new X509Certificate(own.cert);
   /** Another certificate of the same key. */
   const by = async (one: typeof ca, days: number) =>
@@ -77,6 +80,14 @@ test("the one that gave way is back, as it was renewed, and the other can be bro
   t.is(start(own), ours20, "gone back from");
   t.is(start(own), ours20);
   t.is(start(brought), brought, "and taken after all");
+});
+
+test("it is back whatever its fingerprint looks like", async (t) => {
+  const { own, theirs, start } = await machine(t, (fingerprint) => fingerprint.startsWith("0"));
+  start(own);
+  const brought = await theirs(30);
+  t.is(start(brought), brought, "on trial");
+  t.is(start(own), own, "gone back from");
 });
 
 test("a disk that takes nothing stops no start that goes back, and the next one does what is left", async (t) => {
