@@ -18,8 +18,12 @@ function checkText(bytes: Uint8Array, convert: string): string {
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     throw new PemError("is UTF-16: save it as plain text");
   }
-  if (first === 0x30) throw new PemError(`is DER, not PEM: convert it (${convert})`);
-  return Buffer.from(bytes).toString("utf8");
+  const text = Buffer.from(bytes).toString("utf8");
+  // What is written before a certificate may begin with a 0, as DER does.
+  if (first === 0x30 && !text.includes("-----BEGIN ")) {
+    throw new PemError(`is DER, not PEM: convert it (${convert})`);
+  }
+  return text;
 }
 
 /**
