@@ -68,13 +68,11 @@ interface Before {
 }
 
 function beforeOf(cert: string): Before | undefined {
+  const certificate = firstOf(beforeFile(cert));
   const text = textOf(beforeFile(cert));
-  if (text === undefined) return undefined;
+  if (certificate === undefined || text === undefined) return undefined;
   const end = text.indexOf("\n");
-  // Without the fingerprint before it: one that begins with a 0 looks like a certificate in DER.
-  const pem = text.slice(end + 1);
-  const certificate = firstIn(() => Buffer.from(pem, "utf8"));
-  return certificate && { origin: text.slice(0, end), pem, certificate };
+  return { origin: text.slice(0, end), pem: text.slice(end + 1), certificate };
 }
 
 /** A full disk is no reason not to start where there is a certificate: it is done at another start. */
@@ -102,12 +100,8 @@ export function withoutFirst(problems: readonly Problem[], tables: RenewalTables
 
 /** undefined where there is none that can be read: who needs it says why. */
 function firstOf(file: string): X509Certificate | undefined {
-  return firstIn(() => readRegular(file));
-}
-
-function firstIn(bytes: () => Buffer): X509Certificate | undefined {
   try {
-    return readCertificates(bytes())[0];
+    return readCertificates(readRegular(file))[0];
   } catch (error) {
     if (error instanceof PemError || errorCode(error) !== undefined) return undefined;
     throw error;
