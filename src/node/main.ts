@@ -260,7 +260,7 @@ async function build(
   return node;
 
   async function start(signal: AbortSignal): Promise<void> {
-    const writes = { progress, clock, folder: config.node.state_dir };
+    const writes = { progress, clock, stateFolder: config.node.state_dir };
     monitoring.start(views, ledgerTroubles(ledgers, closed, writes), ports, panel.guard);
     await tellOfLedgers(recording, monitoring, clock, log);
     if (site?.provisioned === "unsigned") {

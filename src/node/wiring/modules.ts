@@ -133,7 +133,6 @@ function createChannel(
   log: Log,
 ): Channel {
   const { monitoring, panel, halt, progress, kms, clock, random } = context;
-  const writes = { progress, clock, folder: context.stateFolder };
   return new Channel(
     {
       name: module.name,
@@ -164,7 +163,7 @@ function createChannel(
       log,
       random,
       progress,
-      ledgerStalled: () => stalledLedger(writes, module.name),
+      ledgerStalled: () => stalledLedger(context, module.name),
       halt,
       ...(context.ledgerOf && { ledgerOf: context.ledgerOf }),
       nameOfKm: (claimant) => kms.named(claimant),

@@ -17,15 +17,15 @@ export interface Writes {
   readonly progress: Progress;
   readonly clock: Clock;
   /** Where ledgers are. */
-  readonly folder: string;
+  readonly stateFolder: string;
 }
 
 /** @returns undefined while its disk answers */
 export function stalledLedger(
-  { progress, clock, folder }: Writes,
+  { progress, clock, stateFolder }: Writes,
   module: string,
 ): Fault | undefined {
-  const file = ledgerPath(folder, module);
+  const file = ledgerPath(stateFolder, module);
   if (progress.underWayMs(writingTo(file), clock.now()) < toldAfterMs) return undefined;
   return new Fault("ledger.io", "the disk does not answer", { file });
 }

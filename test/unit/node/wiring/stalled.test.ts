@@ -13,7 +13,7 @@ test("a write that does not end is told of until it ends; what failed is told at
   const ledger: { failure: Fault | undefined } = { failure: undefined };
   const missing = new Fault("ledger.missing", "the ledger is not there");
   const closed = [{ name: "east", failure: missing }];
-  const place = { progress, clock, folder: "/state" };
+  const place = { progress, clock, stateFolder: "/state" };
   const troubles = ledgerTroubles(new Map([["west", ledger]]), closed, place);
   const west = () => {
     const trouble = troubles.get("west")?.();
