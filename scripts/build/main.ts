@@ -104,6 +104,9 @@ async function bundle(lib: string): Promise<Bundled> {
     // As ECMAScript modules the same would start 20 ms later: each of Node's own modules that is
     // imported gets all of its parts loaded.
     format: "cjs",
+    // What is loaded upon need is required: code that was compiled ahead may use import() by an experimental part of
+    // Node.js only, which says so in the journal of each node.
+    supported: { "dynamic-import": false },
     // Names and lines stay as they are: a stack trace from the field is read without the maps.
     minifySyntax: true,
     legalComments: "none",

@@ -4,7 +4,7 @@
 "use strict";
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
-const { constants, Script } = require("node:vm");
+const { Script } = require("node:vm");
 const { crc32 } = require("node:zlib");
 
 load(__filename.replace(/\.cjs$/, ".js"))(exports, require, module, __filename, __dirname);
@@ -16,7 +16,6 @@ function load(file) {
     filename: file,
     // V8 refuses code of another version, architecture or flags by itself, and then compiles.
     cachedData: code?.subarray(8),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   // V8 has what it needs of both: nothing keeps the memory until the garbage is collected.
   for (const { buffer } of [bytes, ...(code ? [code] : [])]) buffer.transfer(0);

@@ -18,6 +18,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
 import { kmPage } from "../../src/km/page/program.ts";
 import { loadAssets } from "../../src/ops/page/assets.ts";
+import { Broker } from "../emulator/broker.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWhole, testWith } from "../needs.ts";
@@ -85,7 +86,11 @@ testWhole.serial("its key managers start, take and compare keys, and stop in ord
   const place = join(folder, "kms");
   const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
   const program = join(image, "bin/qkd-km");
-  const kms = await KmPair.make({ folder: place, modules, program, web: "port = 0" });
+  const broker = new Broker();
+  t.teardown(() => broker.close());
+  const manager = `[manager]\nurl = "mqtt://127.0.0.1:${await broker.listen()}"\nprotocol = 4\n`;
+  const web = "port = 0";
+  const kms = await KmPair.make({ folder: place, modules, program, web, tables: () => manager });
   t.teardown(() => kms.stop());
   await kms.start(deadline());
   const [blockBits, blocks] = [8_192, 10];
@@ -117,8 +122,14 @@ testWhole.serial("its key managers start, take and compare keys, and stop in ord
   }
   await ends.slave.logged(/msg="key in use"/, deadline());
   for (const { process: km } of kms.kms) {
+    await km.logged(/msg="broker connected"/, deadline());
     t.is(await km.stop(), 0);
     t.true(km.lines.some((line) => line.includes('msg="stopped"')));
+    // Nothing of Node.js' own between, as warnings would be.
+    t.deepEqual(
+      km.lines.filter((line) => !/^(ts=\S+ )?level=/.test(line)),
+      [],
+    );
   }
 });
 
