@@ -4,6 +4,7 @@
  * speak of them; an extent beside its rows, which say of which keys it can be made once more. Keys that come, and changes
  * of the books, do so side by side: a change speaks of no key that is not durable.
  */
+import type { Timer } from "../../../base/clock.ts";
 import { keyMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
@@ -25,7 +26,7 @@ import { storeFault } from "./fault.ts";
 import { type Group, GroupBuilder } from "./group.ts";
 import { type HandleRun, runsOf } from "./handle-runs.ts";
 import { HeldReads } from "./held-reads.ts";
-import { giveKeyMemory, releaseKeyMemory, takeKeyMemory } from "./key-pool.ts";
+import { giveKeyMemory, takeKeyMemory } from "./key-pool.ts";
 import { Lane } from "./lane.ts";
 import type { RedoRow } from "./ledger.ts";
 import { closedWith, rowsOfBegun } from "./lost-keys.ts";
@@ -37,6 +38,7 @@ import { packMaking } from "./redo.ts";
 import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
+import { giveBackSpare } from "./spare-memory.ts";
 import { tagOf } from "./tag.ts";
 import { copyOf, WaitingGroups } from "./waiting-groups.ts";
 
@@ -65,6 +67,7 @@ export class Engine implements KeyStore {
   /** What is sealed anew, and made unreadable. */
   readonly #aside = new Alone();
   readonly #held = new HeldReads();
+  readonly #spare: Timer;
   #failed = false;
   /** Rejected when the store has failed: nothing is called back after. */
   readonly #ended = Promise.withResolvers<never>();
@@ -100,6 +103,7 @@ export class Engine implements KeyStore {
       done: () => parts.onRekeyed?.(),
     });
     this.#resealing.resume();
+    this.#spare = giveBackSpare(parts);
   }
 
   put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
@@ -327,13 +331,10 @@ export class Engine implements KeyStore {
     this.#enqueue({ type: "work", run });
   }
 
-  /** A round of shredding is over: some seconds have gone, and room may have come back. */
+  /** A round of shredding is over: room may have come back. */
   async #roundOver(): Promise<void> {
-    const { intake, volumes, reserve } = this.#parts;
-    releaseKeyMemory();
-    for (const scratch of [intake.scratch, ...Object.values(volumes.scratch)]) scratch.release();
-    await reserve.make();
-    this.#noRoom &&= !reserve.isThere;
+    await this.#parts.reserve.make();
+    this.#noRoom &&= !this.#parts.reserve.isThere;
   }
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
@@ -376,6 +377,7 @@ export class Engine implements KeyStore {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#spare.cancel();
     this.#resealing.stop();
     // Of a store that failed nothing is written any more.
     await this.#shredder.stop().catch(() => {});

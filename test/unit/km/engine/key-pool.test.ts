@@ -5,6 +5,8 @@ import {
   takeKeyMemory,
 } from "../../../../src/km/io/engine/key-pool.ts";
 import { Scratch } from "../../../../src/km/io/engine/scratch.ts";
+import { giveBackSpare } from "../../../../src/km/io/engine/spare-memory.ts";
+import { ManualClock } from "../../../clock.ts";
 
 test("memory that is given back is wiped, and had by one at a time", (t) => {
   // Other tests of this process have left some that would fit better.
@@ -102,4 +104,29 @@ test("room that a burst made is given back once what is put together is far less
   scratch.release();
   t.is(burst.byteLength, 0);
   t.true(use(10).byteLength < 100_000);
+});
+
+test("a store gives back what a burst needed within seconds, and looks no more once it is closed", async (t) => {
+  const clock = new ManualClock();
+  const scratch = new Scratch();
+  const use = (length: number) => {
+    scratch.begin();
+    scratch.add(Buffer.alloc(length, 1));
+    const { buffer } = scratch.bytes;
+    scratch.end();
+    return buffer;
+  };
+  const intake = { scratch: new Scratch() };
+  const looking = giveBackSpare({ clock, intake, volumes: { scratch: { stock: scratch } } });
+  const burst = use(4_000_000);
+  const pool = takeKeyMemory(1_048_576);
+  const { buffer } = pool;
+  giveKeyMemory(pool);
+  await clock.advance(4_000);
+  t.is(burst.byteLength, 0);
+  t.is(buffer.byteLength, 0);
+  looking.cancel();
+  const after = use(4_000_000);
+  await clock.advance(60_000);
+  t.true(after.byteLength > 0);
 });
