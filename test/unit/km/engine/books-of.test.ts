@@ -30,7 +30,7 @@ test("books of another store with the same master key are refused, and its own a
   const books = (folder: string) => join(folder, "books.sqlite");
   await copyFile(books(one), join(place, "kept"));
   await copyFile(books(two), books(one));
-  for (const act of [open(one), checkStore({ folder: one, masterKey })]) {
+  for (const act of [() => open(one), () => checkStore({ folder: one, masterKey })]) {
     t.like(await t.throwsAsync(act), {
       code: "km_store.corrupt",
       message: "the books are those of another store",
