@@ -298,15 +298,16 @@ export class ApplicationKeys {
 
   /** The set of a request, all of whose slaves are of one KM. @throws EtsiRefusal */
   #set(caller: Application, slaves: readonly string[]): { link: KeyLink; use: string } {
-    const links = new Set(slaves.map((id) => this.#partner(caller, id).link));
-    const [link] = links;
-    if (link === undefined || links.size > 1) {
+    const [first, ...others] = slaves.map((id) => this.#partner(caller, id).link);
+    if (first === undefined || others.some((link) => link !== first)) {
       throw badRequest("the SAEs that are to get the keys are of different KMEs");
     }
-    if (new Set(slaves).size < slaves.length) throw badRequest("an SAE is named twice");
+    if (others.length > 0 && new Set(slaves).size < slaves.length) {
+      throw badRequest("an SAE is named twice");
+    }
     const use = useOf([caller.id, ...slaves]);
     if (Buffer.byteLength(use) > limits.useBytes) throw badRequest("too many SAEs with long IDs");
-    return { link, use };
+    return { link: first, use };
   }
 
   /** "Get key with key IDs" (§5.3): all of them, or nothing changes. @param ids 32 hexadecimal digits each */

@@ -42,6 +42,10 @@ interface Gathering {
   keys: number;
 }
 
+function begun(link: string, first: UseTold, at: number): Gathering {
+  return { link, first, at, ids: [], counts: [], ranges: [], keys: 0 };
+}
+
 interface Dropped {
   readonly reason: string;
   /** 16 bytes each. */
@@ -120,8 +124,7 @@ export class Notes {
       at - last.at <= togetherMs &&
       last.keys + countOf(use.keys) <= mostSteps;
     if (!fits) this.flush();
-    const begun = { link: name, first: use, at, ids: [], counts: [], ranges: [], keys: 0 };
-    const gathering: Gathering = fits ? last : begun;
+    const gathering: Gathering = fits ? last : begun(name, use, at);
     this.#gathering = gathering;
     for (const { id, count, ranges } of use.keys) {
       const key = gathering.ids.push(id) - 1;

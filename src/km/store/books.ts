@@ -12,6 +12,7 @@ import type { Row } from "./port.ts";
 import { type Side, split } from "./regions.ts";
 import { decodeExtent, decodeLink, encodeExtent, encodeLink } from "./rows.ts";
 import { allOf } from "./sae-set.ts";
+import { SameText } from "./same-text.ts";
 import { type ExtentFacts, type LinkState, noOffer, type Use } from "./shapes.ts";
 import { Stock } from "./stock.ts";
 import { UnderWay } from "./under-way.ts";
@@ -32,6 +33,8 @@ export class LinkBooks {
   readonly #dirtyRows = new Set<string>();
   readonly #underWay = new UnderWay();
   readonly #byRequest = new ByRequest();
+  /** Names of the sets of applications that keys are for. */
+  readonly #texts = new SameText();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
@@ -150,6 +153,7 @@ export class LinkBooks {
 
   #put(use: Use): void {
     assert(this.#uses.add(use), "a key has one use");
+    if (use.request !== undefined) use.request = this.#texts.of(use.request);
     this.#underWay.count(use, 1);
     const key = rowOf(use);
     const entries = use.parts ?? [use];
@@ -221,15 +225,26 @@ export class LinkBooks {
     return (use.had & all) === all;
   }
 
+  /** A prepared key is for this set from now on. */
   assign(use: Use, request: string): void {
+    this.#assign(use, request);
+    this.#changed([use]);
+  }
+
+  /** And is supplied to it: one step, and told as one. @throws Fault `km.invariant` */
+  supplyPrepared(use: Use, request: string): void {
+    this.#assign(use, request);
+    this.step(use, "supply");
+  }
+
+  #assign(use: Use, request: string): void {
     assert(use.count === 1, "a key is assigned for itself");
     assert(use.request === undefined || use.request === request, "a key is for one set");
     this.#underWay.count(use, -1);
-    use.request = request;
+    use.request = this.#texts.of(request);
     use.assigned = true;
     this.#byRequest.add(use);
     this.#underWay.count(use, 1);
-    this.#changed([use]);
   }
 
   /** Nothing more has to be known of a key. */

@@ -64,17 +64,20 @@ export function lengthOf({ ranges, count }: Pick<Use, "ranges" | "count">): numb
 /** Cuts ranges into keys of so many bytes: one after the other. */
 export function* cutKeys<T extends Range>(ranges: readonly T[], length: number): Generator<T[]> {
   assert(Number.isSafeInteger(length) && length > 0, "a key has whole bytes");
-  let key: T[] = [];
+  let key: T[] | undefined;
   let wanted = length;
   for (const range of ranges) {
     for (let { start } = range; start < range.end; ) {
       const end = Math.min(range.end, start + wanted);
-      key.push(start === range.start && end === range.end ? range : { ...range, start, end });
+      const piece = start === range.start && end === range.end ? range : { ...range, start, end };
+      // What is pushed to an empty array makes room for seventeen, and nearly all keys are in one piece.
+      if (key === undefined) key = [piece];
+      else key.push(piece);
       wanted -= end - start;
       start = end;
       if (wanted > 0) continue;
       yield key;
-      key = [];
+      key = undefined;
       wanted = length;
     }
   }

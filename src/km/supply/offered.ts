@@ -11,13 +11,17 @@ export function offeredUses(
   begun: Pick<Use, "offer" | "owner" | "state" | "request" | "pickUp">,
 ): Use[] {
   const { offer, owner, state, request, pickUp } = begun;
-  return keys.map((entry) => ({
-    ...entry,
+  // Written out: an object that begins as a copy has most of its fields in another one, and there are many.
+  return keys.map(({ id, count, ranges }) => ({
+    id,
+    count,
     offer,
     owner,
+    ranges,
     state,
     fate: undefined,
     had: 0,
+    run: undefined,
     request,
     assigned: false,
     number: 0,

@@ -286,10 +286,7 @@ export class Owner {
 
   #assign(uses: Use[], { use: request }: Request, done: (result: Use[] | Shortage) => void): void {
     const { books, turn } = this.#context;
-    for (const use of uses) {
-      books.assign(use, request);
-      books.step(use, "supply");
-    }
+    for (const use of uses) books.supplyPrepared(use, request);
     turn.whenDurable(() => {
       for (const use of uses) this.sendAssign(use);
       done(supplied(uses));

@@ -74,7 +74,9 @@ function read(from: Reader): OfferedKeys[] {
       open.next = (open.next + 1) % suffixes;
       continue;
     }
-    const keys = { id: from.hexAt(at, size.id), count: 1, ranges: [first, ...more] };
+    // Nearly all are in one piece: a copy of none would make room for more.
+    const ranges = others === 0 ? [first] : [first, ...more];
+    const keys = { id: from.hexAt(at, size.id), count: 1, ranges };
     entries.push(keys);
     const next = (from.shortAt(at + stem) + 1) % suffixes;
     // In pieces that could be one it would be written otherwise than it came.
